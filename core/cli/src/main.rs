@@ -1,0 +1,2 @@
+//! The `toestel` command: a thin shell over the engine.
+fn main() {}

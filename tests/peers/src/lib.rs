@@ -1,0 +1,1 @@
+//! Real servers and clients in network namespaces.

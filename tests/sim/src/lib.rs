@@ -1,0 +1,1 @@
+//! The simulated world: phones, exchange, network and clock, all from one seed.

@@ -1,0 +1,1 @@
+//! Foreign judges: the torture messages and vectors of the RFCs, and other implementations.
