@@ -1,0 +1,75 @@
+//! Telephone events (RFC 4733): the sixteen keys as named events in RTP.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A key of a telephone, as an event code of RFC 4733 table 7: 0 to 9, `*`, `#`, A to D.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(into = "char", try_from = "char")]
+pub struct Digit(u8);
+
+/// The keys in the order of their event codes.
+const KEYS: [char; 16] = [
+    '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '*', '#', 'A', 'B', 'C', 'D',
+];
+
+/// A character that is no key of a telephone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{0:?} is not a telephone key: 0 to 9, *, #, A to D")]
+pub struct NotADigit(pub char);
+
+impl Digit {
+    /// The key with that event code; `None` from 16 on (flash, fax and modem tones).
+    pub fn from_event(code: u8) -> Option<Self> {
+        (code < 16).then_some(Self(code))
+    }
+
+    /// The event code, 0 to 15.
+    pub const fn event(self) -> u8 {
+        self.0
+    }
+
+    /// The key as it is printed on the telephone.
+    pub fn key(self) -> char {
+        KEYS.get(usize::from(self.0)).copied().unwrap_or('?')
+    }
+}
+
+impl TryFrom<char> for Digit {
+    type Error = NotADigit;
+
+    fn try_from(key: char) -> Result<Self, NotADigit> {
+        let upper = key.to_ascii_uppercase();
+        (0..16)
+            .filter_map(Self::from_event)
+            .find(|digit| digit.key() == upper)
+            .ok_or(NotADigit(key))
+    }
+}
+
+impl From<Digit> for char {
+    fn from(digit: Digit) -> Self {
+        digit.key()
+    }
+}
+
+impl fmt::Display for Digit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.key())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_has_the_event_code_of_table_7() {
+        for (code, key) in "0123456789*#ABCD".chars().enumerate() {
+            assert_eq!(usize::from(Digit::try_from(key).unwrap().event()), code);
+        }
+        assert_eq!(Digit::try_from('d').unwrap().event(), 15);
+        assert_eq!(Digit::try_from('x'), Err(NotADigit('x')));
+        assert_eq!(Digit::from_event(16), None);
+    }
+}
