@@ -12,6 +12,7 @@
 //! Time is always an argument ([`time::Instant`]) and randomness is injected ([`random::Random`]), so that a seed and
 //! a list of inputs repeat a whole day of calls exactly. The crate's manifest and `clippy.toml` keep it that way.
 
+pub mod account_config;
 pub mod codec;
 pub mod ids;
 pub mod media;

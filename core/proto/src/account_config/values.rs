@@ -1,0 +1,226 @@
+//! The types of an account's fields: servers, transports, pins, caller ID, tones and feature codes, with the form in
+//! which each is written in settings.
+
+use super::error::AccountError;
+use super::rules::check_host;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::path::PathBuf;
+
+/// A host and, where it is not the transport's default, a port. A host with a port is looked up without SRV.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct HostPort {
+    /// A name, an IPv4 address, or an IPv6 address in brackets.
+    pub host: String,
+    /// `None`: decided by SRV, else the transport's default.
+    pub port: Option<u16>,
+}
+
+/// How signalling travels.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// TLS over TCP.
+    #[default]
+    Tls,
+    /// TCP, readable by everyone on the way.
+    Tcp,
+    /// UDP, readable by everyone on the way.
+    Udp,
+}
+
+/// Which certificate authorities an account trusts.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Roots {
+    /// Those of the operating system.
+    #[default]
+    System,
+    /// Only those in this PEM file.
+    File(PathBuf),
+    /// Only those in this PEM text.
+    Pem(String),
+}
+
+/// The SHA-256 digest of a certificate's SubjectPublicKeyInfo; written as 64 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Pin(pub [u8; 32]);
+
+/// Which number those who are called see.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallerId {
+    /// The account's own.
+    #[default]
+    Shown,
+    /// None: an anonymous From and `Privacy: id` (RFC 3323).
+    Withheld,
+    /// This number, asked for by P-Preferred-Identity (RFC 3325).
+    Number(String),
+    /// The number that the PBX chooses when this prefix is dialled first.
+    Prefix(String),
+}
+
+/// How dialled tones are sent.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DtmfMode {
+    /// As telephone-event where the other side offers it, else by INFO.
+    #[default]
+    Auto,
+    /// Always as RFC 4733 telephone-event.
+    Rfc4733,
+    /// Always as SIP INFO.
+    Info,
+}
+
+/// What a feature code does at the PBX.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Feature {
+    /// Answers a ringing call of the own group.
+    GroupPickup,
+    /// Answers the ringing call of the extension dialled after the code.
+    DirectedPickup,
+    /// Parks the call.
+    Park,
+    /// Fetches the parked call whose slot is dialled after the code.
+    Retrieve,
+    /// Transfers without asking first.
+    BlindTransfer,
+    /// Transfers after asking.
+    AttendedTransfer,
+    /// Starts and stops recording at the PBX.
+    Record,
+    /// Turns "do not disturb" on.
+    DoNotDisturbOn,
+    /// Turns "do not disturb" off.
+    DoNotDisturbOff,
+    /// Forwards to the number dialled after the code.
+    ForwardOn,
+    /// Stops forwarding.
+    ForwardOff,
+}
+
+impl HostPort {
+    pub(super) fn validate(&self, field: &'static str) -> Result<(), AccountError> {
+        check_host(field, &self.host)?;
+        match self.port {
+            Some(0) => Err(AccountError::BadPort { text: self.to_string() }),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl std::str::FromStr for HostPort {
+    type Err = AccountError;
+
+    fn from_str(text: &str) -> Result<Self, AccountError> {
+        let bad_port = || AccountError::BadPort { text: text.to_owned() };
+        let host_end = text.rfind(']').map_or(0, |bracket| bracket.saturating_add(1));
+        let (host, port) = match text.rsplit_once(':') {
+            Some((host, port)) if host.len() >= host_end => (
+                host,
+                Some(port.parse().ok().filter(|port| *port != 0).ok_or_else(bad_port)?),
+            ),
+            _ => (text, None),
+        };
+        check_host("server", host)?;
+        Ok(Self {
+            host: host.to_owned(),
+            port,
+        })
+    }
+}
+
+impl TryFrom<String> for HostPort {
+    type Error = AccountError;
+    fn try_from(text: String) -> Result<Self, AccountError> {
+        text.parse()
+    }
+}
+
+impl From<HostPort> for String {
+    fn from(host_port: HostPort) -> Self {
+        host_port.to_string()
+    }
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.port {
+            Some(port) => write!(f, "{}:{port}", self.host),
+            None => f.write_str(&self.host),
+        }
+    }
+}
+
+impl Transport {
+    /// The port where none is given (RFC 3261 19.1.2).
+    pub const fn default_port(self) -> u16 {
+        match self {
+            Self::Tls => 5061,
+            Self::Tcp | Self::Udp => 5060,
+        }
+    }
+
+    /// The name in a `;transport=` parameter, and in settings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tls => "tls",
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
+}
+
+impl std::str::FromStr for Pin {
+    type Err = AccountError;
+
+    fn from_str(text: &str) -> Result<Self, AccountError> {
+        let bad_pin = || AccountError::BadPin(text.to_owned());
+        let digits: Vec<u32> = text
+            .chars()
+            .filter(|c| *c != ':')
+            .map(|c| c.to_digit(16))
+            .collect::<Option<_>>()
+            .ok_or_else(bad_pin)?;
+        let mut pin = [0; 32];
+        let pairs = digits.chunks_exact(2);
+        if digits.len() != 64 {
+            return Err(bad_pin());
+        }
+        for (byte, pair) in pin.iter_mut().zip(pairs) {
+            let value = pair.iter().fold(0, |value: u32, digit| (value << 4) | digit);
+            *byte = u8::try_from(value).map_err(|_| bad_pin())?;
+        }
+        Ok(Self(pin))
+    }
+}
+
+impl TryFrom<String> for Pin {
+    type Error = AccountError;
+    fn try_from(text: String) -> Result<Self, AccountError> {
+        text.parse()
+    }
+}
+
+impl From<Pin> for String {
+    fn from(pin: Pin) -> Self {
+        pin.to_string()
+    }
+}
+
+impl fmt::Display for Pin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Pin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pin({self})")
+    }
+}
