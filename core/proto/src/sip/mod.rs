@@ -1,1 +1,4 @@
 //! SIP (RFC 3261 and its companions): the wire, the four transactions, dialogs, and the usages of a dialog.
+
+pub mod msg;
+pub mod parse;
