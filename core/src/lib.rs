@@ -1,1 +1,4 @@
 //! The engine of Toestel.
+
+pub mod clock;
+pub mod net;
