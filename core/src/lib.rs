@@ -1,4 +1,5 @@
 //! The engine of Toestel.
 
+pub mod audio;
 pub mod clock;
 pub mod net;
