@@ -4,5 +4,8 @@
 //! themselves run in the engine: here frames are bytes that last a known time.
 
 pub mod dtmf;
+pub mod hex;
 pub mod plan;
+pub mod rtp;
 pub mod session;
+pub mod srtp;
