@@ -1,4 +1,13 @@
 //! Telephone events (RFC 4733): the sixteen keys as named events in RTP.
+//!
+//! [`event`] is the payload, [`sender`] the queue that gives each key its tone and its gap, [`receiver`] the judge of
+//! which packets are one press. Tones as sound in the speech path are not made or heard here.
+
+pub mod event;
+pub mod receiver;
+pub mod sender;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -56,20 +65,5 @@ impl From<Digit> for char {
 impl fmt::Display for Digit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.key())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_key_has_the_event_code_of_table_7() {
-        for (code, key) in "0123456789*#ABCD".chars().enumerate() {
-            assert_eq!(usize::from(Digit::try_from(key).unwrap().event()), code);
-        }
-        assert_eq!(Digit::try_from('d').unwrap().event(), 15);
-        assert_eq!(Digit::try_from('x'), Err(NotADigit('x')));
-        assert_eq!(Digit::from_event(16), None);
     }
 }
