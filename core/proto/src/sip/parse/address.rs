@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::scan::{Scan, is_token_char};
+use super::scan::Scan;
 use super::{Malformed, uri, value};
 use crate::sip::msg::{NameAddr, Transport, Via};
 
@@ -80,7 +80,7 @@ pub(crate) fn via(text: &str) -> Result<Via, Malformed> {
     } else {
         None
     };
-    let params = value::params_with(&mut scan, |c| is_token_char(c) || "[]:".contains(c))?;
+    let params = value::strict_params(&mut scan)?;
     scan.end("something after the Via")?;
     Ok(Via {
         transport,

@@ -103,8 +103,7 @@ pub(super) fn scanned_host(scan: &mut Scan<'_>) -> Result<Host, Malformed> {
     if scan.eat('[') {
         let address = scan.take_while(|c| c.is_ascii_hexdigit() || c == ':' || c == '.');
         scan.need(']', "an IPv6 address without its closing bracket")?;
-        let address: Ipv6Addr = address.parse().map_err(|_| Malformed("not an IPv6 address"))?;
-        return Ok(Host::V6(address));
+        return Ok(Host::V6(ipv6(address)?));
     }
     let name = scan.take_while(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
     if let Ok(address) = name.parse() {
@@ -119,6 +118,16 @@ pub(super) fn scanned_host(scan: &mut Scan<'_>) -> Result<Host, Malformed> {
     Ok(Host::Name(name.to_owned()))
 }
 
+/// RFC 5118 4.10: the grammar of RFC 3261 wrongly leads to a third colon before an IPv4 part; it is taken as two.
+fn ipv6(text: &str) -> Result<Ipv6Addr, Malformed> {
+    let tolerated = if text.contains('.') {
+        text.replacen(":::", "::", 1)
+    } else {
+        text.to_owned()
+    };
+    tolerated.parse().map_err(|_| Malformed("not an IPv6 address"))
+}
+
 /// A port: digits, at most 65535.
 pub(super) fn port(digits: &str) -> Result<u16, Malformed> {
     super::value::number(digits).map_err(|_| Malformed("not a port"))
@@ -129,7 +138,11 @@ fn params(scan: &mut Scan<'_>) -> Result<Params, Malformed> {
     while scan.eat(';') {
         let name = scan.take_while(|c| !";?=".contains(c));
         if name.is_empty() && !scan.rest().starts_with('=') {
+            // An empty parameter says nothing; PBXs leave them at the end.
             continue;
+        }
+        if name.is_empty() {
+            return Err(Malformed("a URI parameter without a name"));
         }
         check_param(name)?;
         let value = if scan.eat('=') {
@@ -137,9 +150,7 @@ fn params(scan: &mut Scan<'_>) -> Result<Params, Malformed> {
         } else {
             None
         };
-        if let Some(value) = value {
-            check_param(value)?;
-        }
+        check_param(value.unwrap_or("-"))?;
         params.append(name, value.map(|value| (value.to_owned(), false)));
     }
     Ok(params)
@@ -147,9 +158,6 @@ fn params(scan: &mut Scan<'_>) -> Result<Params, Malformed> {
 
 fn check_param(text: &str) -> Result<(), Malformed> {
     const WHAT: &str = "a character that a URI parameter may not hold";
-    if text.is_empty() {
-        return Err(Malformed("an empty URI parameter"));
-    }
     check(text, |c| is_unreserved(c) || "[]/:&+$".contains(c), WHAT)
 }
 

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::Malformed;
-use super::scan::{Scan, is_token_char};
+use super::scan::Scan;
 use crate::sip::msg::{CSeq, Method, Params, Warning};
 
 /// A number in decimal digits alone: no sign, no space but around it.
@@ -63,30 +63,40 @@ pub(crate) fn cseq(text: &str) -> Result<CSeq, Malformed> {
     })
 }
 
-/// `;name[=value]` until something else comes.
+/// `;name[=value]` until something else comes. Empty parameters (`;;`) are skipped: PBXs leave them at the end.
 pub(super) fn params(scan: &mut Scan<'_>) -> Result<Params, Malformed> {
-    // A value is a token, a host or quoted; a host may be an IPv6 address in brackets.
-    params_with(scan, |c| is_token_char(c) || "[]:/@&$#?".contains(c) || !c.is_ascii())
-}
-
-pub(super) fn params_with(scan: &mut Scan<'_>, is_value_char: impl Fn(char) -> bool) -> Result<Params, Malformed> {
     let mut params = Params::new();
     while scan.separator(';') {
-        if scan.is_done() || scan.peek() == Some(';') {
-            continue;
+        if !scan.is_done() && scan.peek() != Some(';') {
+            param(scan, &mut params)?;
         }
-        let name = scan.token("a parameter without a name")?;
-        let value = match scan.separator('=') {
-            false => None,
-            true if scan.peek() == Some('"') => Some((scan.quoted()?.into_owned(), true)),
-            true => Some((scan.take_while(&is_value_char).to_owned(), false)),
-        };
-        if value.as_ref().is_some_and(|(text, quoted)| text.is_empty() && !quoted) {
-            return Err(Malformed("a parameter with an empty value"));
-        }
-        params.append(name, value);
     }
     Ok(params)
+}
+
+/// `;name[=value]` as the grammar says, without empty ones.
+pub(super) fn strict_params(scan: &mut Scan<'_>) -> Result<Params, Malformed> {
+    let mut params = Params::new();
+    while scan.separator(';') {
+        param(scan, &mut params)?;
+    }
+    Ok(params)
+}
+
+/// A value that is not quoted is a token or a host by the grammar; anything that cannot be mistaken is taken, such as
+/// the `=` at the end of a Base64 tag.
+fn param(scan: &mut Scan<'_>, params: &mut Params) -> Result<(), Malformed> {
+    let name = scan.token("a parameter without a name")?;
+    let value = match scan.separator('=') {
+        false => None,
+        true if scan.peek() == Some('"') => Some((scan.quoted()?.into_owned(), true)),
+        true => {
+            let bare = scan.take_while(|c| !";,\"\\<> \t".contains(c) && !c.is_control());
+            Some((bare.to_owned(), false))
+        }
+    };
+    params.append(name, value);
+    Ok(())
 }
 
 /// A token with parameters.
@@ -123,12 +133,10 @@ pub(crate) fn replaces(text: &str) -> Result<(&str, Params), Malformed> {
     Ok((call_id, params))
 }
 
-/// `word [ "@" word ]`.
+/// A Call-ID. More than the grammar is taken, as it only ever is compared: anything visible without spaces.
 pub(crate) fn call_id(text: &str) -> Result<&str, Malformed> {
-    let is_word =
-        |word: &str| !word.is_empty() && word.chars().all(|c| is_token_char(c) || "()<>:\\\"/[]?{}".contains(c));
-    let (left, right) = text.split_once('@').unwrap_or((text, "0"));
-    if is_word(left) && is_word(right) {
+    let is_fine = !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control());
+    if is_fine {
         Ok(text)
     } else {
         Err(Malformed("not a Call-ID"))
@@ -155,8 +163,13 @@ pub(crate) fn warning(text: &str) -> Result<Warning, Malformed> {
     })
 }
 
-/// The values of a list: parted by commas that stand outside quotes and angle brackets; empty ones are left out.
+/// The values of a list; empty ones are left out.
 pub(crate) fn split_list(text: &str) -> impl Iterator<Item = &str> {
+    split_at_commas(text).filter(|value| !value.is_empty())
+}
+
+/// What stands between the commas that are outside quotes and angle brackets, trimmed; empty values too.
+pub(crate) fn split_at_commas(text: &str) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped, mut bracketed) = (false, false, false);
     let is_comma = move |c: char| {
         let was_escaped = std::mem::take(&mut escaped);
@@ -171,7 +184,5 @@ pub(crate) fn split_list(text: &str) -> impl Iterator<Item = &str> {
         }
         false
     };
-    text.split(is_comma)
-        .map(|value| value.trim_matches([' ', '\t']))
-        .filter(|value| !value.is_empty())
+    text.split(is_comma).map(|value| value.trim_matches([' ', '\t']))
 }
