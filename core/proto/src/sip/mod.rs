@@ -1,6 +1,13 @@
 //! SIP (RFC 3261 and its companions): the wire, the four transactions, dialogs, and the usages of a dialog.
 
 pub mod admission;
+mod client;
+mod client_invite;
+pub mod endpoint;
 pub mod framing;
 pub mod msg;
 pub mod parse;
+mod server;
+mod server_invite;
+pub mod timers;
+mod transactions;
