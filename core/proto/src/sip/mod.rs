@@ -6,6 +6,7 @@ mod client_invite;
 pub mod endpoint;
 pub mod framing;
 pub mod msg;
+pub mod offer_answer;
 pub mod parse;
 mod server;
 mod server_invite;
