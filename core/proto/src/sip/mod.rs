@@ -3,6 +3,7 @@
 pub mod admission;
 mod client;
 mod client_invite;
+pub mod dialog;
 pub mod endpoint;
 pub mod framing;
 pub mod msg;
