@@ -11,5 +11,6 @@ pub mod offer_answer;
 pub mod parse;
 mod server;
 mod server_invite;
+pub mod session;
 pub mod timers;
 mod transactions;

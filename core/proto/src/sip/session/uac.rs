@@ -1,0 +1,302 @@
+//! The first INVITE of a call that we place, its forks and its cancellation (RFC 3261 9.1, 13.2).
+
+use std::collections::BTreeMap;
+
+use super::leg::{Flow, Leg, Over};
+use super::outbox::{Outbox, Purpose, describe};
+use super::output::{Ended, EndedBy, Event, Output, RequestId};
+use super::prack::reliable_rseq;
+use super::settings::{Dial, description};
+use super::timers::write_session_timer;
+use super::{Phase, Session};
+use bytes::Bytes;
+
+use crate::random::Random;
+use crate::sip::dialog::Dialog;
+use crate::sip::endpoint::Failure;
+use crate::sip::msg::{HeaderName, Method, NameAddr, Reason, Request, Response, StatusCode};
+use crate::sip::offer_answer::{Carrier, Meaning, Side};
+use crate::time::{Instant, Wake};
+
+/// How often a 422 is followed.
+const TRIES: u32 = 4;
+
+/// Our first INVITE.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Dialled {
+    pub(super) id: RequestId,
+    pub(super) invite: Request,
+    /// Whether a provisional response came: only then it may be cancelled (9.1).
+    provisional: bool,
+    /// The CANCEL that waits for that, with its Reason.
+    cancel: Option<Option<Reason>>,
+    /// How often a 422 made us ask again.
+    tries: u32,
+    /// Whether a 2xx came.
+    answered: bool,
+    /// When nothing more can come: 64*T1 after the first 2xx (13.2.2.4), or after the CANCEL (9.1).
+    over_at: Option<Instant>,
+}
+
+impl Dialled {
+    fn new(id: RequestId, invite: Request, tries: u32) -> Self {
+        Self {
+            id,
+            invite,
+            provisional: false,
+            cancel: None,
+            tries,
+            answered: false,
+            over_at: None,
+        }
+    }
+
+    pub(super) fn wake(&self) -> Option<Wake> {
+        self.over_at.map(|at| Wake::new(at, "last branches of the INVITE"))
+    }
+}
+
+impl Session {
+    /// Places a call. Call-ID and tag are drawn from `random`.
+    pub fn dial(dial: Dial, random: &mut Random) -> Self {
+        let local = dial.from.clone().with_tag(random.token(8));
+        let call_id = random.token(16);
+        // Room below 2^31 for every request that the dialog may ever see (RFC 3261 8.1.1.5).
+        let cseq = u32::try_from(random.below(1 << 16)).unwrap_or(0).saturating_add(1);
+        let invite = invite(&dial, &local, &call_id, cseq);
+        let mut out = Outbox::new(dial.settings, random);
+        let id = out.send("", invite.clone(), Purpose::Dial);
+        Self {
+            out,
+            call_id,
+            local,
+            phase: Phase::Calling,
+            dialled: Some(Dialled::new(id, invite, 0)),
+            legs: BTreeMap::new(),
+            chosen: None,
+            released: false,
+        }
+    }
+
+    /// A provisional response to our INVITE.
+    pub(super) fn dial_progress(&mut self, response: &Response, now: Instant) {
+        if let Some(dialled) = &mut self.dialled {
+            dialled.provisional = true;
+        }
+        self.send_cancel(now);
+        if self.phase != Phase::Calling || response.status == StatusCode::TRYING {
+            return;
+        }
+        let tag = response.to.tag().and_then(|_| self.branch(response));
+        let leg = tag.as_ref().and_then(|tag| self.legs.get_mut(tag));
+        self.out.event(Event::Progress {
+            status: response.status,
+            reason: response.reason.clone(),
+            dialog: leg.as_ref().map(|leg| leg.dialog.id()),
+        });
+        if let (Some(leg), Some(dialled)) = (leg, &self.dialled) {
+            leg.take_early(&mut self.out, &dialled.invite, response);
+        }
+    }
+
+    /// The branch that a response comes from, by its tag; its leg is made if it is new.
+    fn branch(&mut self, response: &Response) -> Option<String> {
+        let invite = &self.dialled.as_ref()?.invite;
+        let tag = response.to.tag().unwrap_or_default().to_owned();
+        if !self.legs.contains_key(&tag) {
+            let leg = Leg::calling(Dialog::uac(invite, response), invite);
+            self.legs.insert(tag.clone(), leg);
+        }
+        Some(tag)
+    }
+
+    /// A 2xx to our INVITE: the first decides, every other branch is acknowledged and hung up (13.2.2.4), and so is
+    /// the first if it crossed our CANCEL.
+    pub(super) fn dial_success(&mut self, response: &Response, now: Instant) {
+        let Some(tag) = self.branch(response) else {
+            return;
+        };
+        let (Some(dialled), Some(leg)) = (&mut self.dialled, self.legs.get_mut(&tag)) else {
+            return;
+        };
+        let (id, invite) = (dialled.id, dialled.invite.clone());
+        if leg.acked.is_some() {
+            leg.repeat_ack(&mut self.out, id);
+            return;
+        }
+        if !dialled.answered {
+            dialled.answered = true;
+            dialled.over_at = Some(now + self.out.settings.patience());
+        }
+        let brought = leg.invite_succeeded(&mut self.out, id, invite, response, now);
+        if self.phase != Phase::Calling {
+            leg.wind_up(&mut self.out);
+            leg.hang_up(&mut self.out, None);
+            return;
+        }
+        self.phase = Phase::Confirmed;
+        self.chosen = Some(tag.clone());
+        self.with_leg(&tag, now, |leg, out| match brought {
+            Ok((meaning, sdp)) => {
+                leg.report_answered(out, meaning, sdp);
+                Flow::Continue(())
+            }
+            Err(misplaced) => Over::with_bye(Ended::by(EndedBy::Protocol(misplaced))),
+        });
+    }
+
+    /// Our INVITE was refused, or got no response.
+    pub(super) fn dial_failure(&mut self, response: &Response, failure: Option<Failure>, now: Instant) {
+        let Some(dialled) = self.dialled.take_if(|dialled| !dialled.answered) else {
+            return;
+        };
+        if self.phase != Phase::Calling {
+            return;
+        }
+        self.forget_branches();
+        if response.status == StatusCode::SESSION_INTERVAL_TOO_SMALL
+            && dialled.tries < TRIES
+            && let Some(min_se) = response.headers.min_se()
+        {
+            self.dial_longer(dialled, min_se);
+            return;
+        }
+        let by = match failure {
+            Some(Failure::Timeout) => EndedBy::NoResponse,
+            Some(Failure::FlowLost) => EndedBy::FlowLost,
+            None => EndedBy::Them,
+        };
+        let ended = match failure {
+            Some(_) => Ended::by(by),
+            None => Ended::with_response(by, response),
+        };
+        if let Flow::Break(over) = Over::silent(ended) {
+            self.finish(over, now);
+        }
+    }
+
+    /// A final refusal ends all early dialogs with it (13.2.2.3).
+    pub(super) fn forget_branches(&mut self) {
+        self.legs.clear();
+        self.out.requests.retain(|_, pending| pending.tag.is_empty());
+    }
+
+    /// Asks again with the Session-Expires that the 422 demands (RFC 4028 7.3).
+    fn dial_longer(&mut self, dialled: Dialled, min_se: u32) {
+        let mut invite = dialled.invite;
+        invite.cseq = invite.cseq.saturating_add(1);
+        let seconds = self.out.settings.interval_seconds().unwrap_or(min_se);
+        write_session_timer(&self.out.settings, &mut invite.headers, seconds, Some(min_se), None);
+        let id = self.out.send("", invite.clone(), Purpose::Dial);
+        self.dialled = Some(Dialled::new(id, invite, dialled.tries.saturating_add(1)));
+    }
+
+    /// The same INVITE goes out again with credentials, as a new transaction (RFC 3261 22.2).
+    pub(super) fn dial_again(&mut self, mut invite: Request) -> RequestId {
+        invite.cseq = invite.cseq.saturating_add(1);
+        let tries = self.dialled.as_ref().map_or(0, |dialled| dialled.tries);
+        let id = self.out.send("", invite.clone(), Purpose::Dial);
+        self.dialled = Some(Dialled::new(id, invite, tries));
+        id
+    }
+
+    /// Nobody wants the call any more: the INVITE is cancelled as soon as that is allowed.
+    pub(super) fn cancel_dial(&mut self, reason: Option<Reason>, now: Instant) {
+        let requests = &self.out.requests;
+        // An INVITE that was refused with a challenge is over already.
+        self.dialled
+            .take_if(|dialled| !dialled.answered && !requests.contains_key(&dialled.id));
+        if let Some(dialled) = self.dialled.as_mut().filter(|dialled| !dialled.answered) {
+            dialled.cancel = Some(reason);
+        }
+        self.send_cancel(now);
+    }
+
+    fn send_cancel(&mut self, now: Instant) {
+        let patience = self.out.settings.patience();
+        if let Some(dialled) = self.dialled.as_mut().filter(|dialled| dialled.provisional)
+            && let Some(reason) = dialled.cancel.take()
+        {
+            dialled.over_at = Some(now + patience);
+            let id = dialled.id;
+            self.out.push(Output::Cancel { id, reason });
+        }
+    }
+
+    /// Stops waiting for branches that never said anything.
+    pub(super) fn run_dial_timers(&mut self, now: Instant) {
+        let over = |dialled: &mut Dialled| dialled.over_at.is_some_and(|at| at <= now);
+        if let Some(dialled) = self.dialled.take_if(over) {
+            self.out.requests.remove(&dialled.id);
+        }
+    }
+}
+
+impl Leg {
+    /// A branch of our INVITE.
+    fn calling(dialog: Dialog, invite: &Request) -> Self {
+        let mut leg = Self::new(dialog, true);
+        let offers = !invite.body.is_empty();
+        // The first message of the dialog: nothing can be in its way.
+        let _ = leg.exchange.carry(Side::Us, Carrier::Invite, offers);
+        leg.offered = offers.then(|| (invite.body.clone(), 0));
+        leg
+    }
+
+    /// A 101 to 199 of this branch: perhaps early media, perhaps to be acknowledged.
+    fn take_early(&mut self, out: &mut Outbox, invite: &Request, response: &Response) {
+        self.peer.learn(&response.headers);
+        self.dialog.refresh_target(response.headers.contacts().first());
+        let dialog = self.dialog.id();
+        if reliable_rseq(response).is_some() {
+            match self.take_reliable(out, invite, response) {
+                Some((Meaning::Answer, Some(sdp))) => {
+                    self.settle_offer();
+                    let reliable = true;
+                    out.event(Event::EarlyAnswer { sdp, dialog, reliable });
+                }
+                Some((meaning, sdp)) => self.report(out, meaning, sdp),
+                None => {}
+            }
+            return;
+        }
+        let sdp = description(&response.headers, &response.body).unwrap_or_default();
+        let previews = self.exchange.meaning(Side::Them, Carrier::Provisional) == Some(Meaning::Preview);
+        if let Some(sdp) = sdp.filter(|sdp| previews && self.preview.as_ref() != Some(sdp)) {
+            self.preview = Some(sdp.clone());
+            let reliable = false;
+            out.event(Event::EarlyAnswer { sdp, dialog, reliable });
+        }
+    }
+
+    /// Tells what the deciding 2xx brought.
+    fn report_answered(&mut self, out: &mut Outbox, meaning: Meaning, sdp: Option<Bytes>) {
+        let dialog = self.dialog.id();
+        if meaning == Meaning::Answer {
+            self.settle_offer();
+            out.event(Event::Answered { dialog, sdp });
+        } else {
+            out.event(Event::Answered { dialog, sdp: None });
+            self.report(out, meaning, sdp);
+        }
+    }
+}
+
+/// Our first INVITE.
+fn invite(dial: &Dial, local: &NameAddr, call_id: &str, cseq: u32) -> Request {
+    let to = NameAddr::new(dial.target.clone());
+    let uri = dial.target.clone().without_headers();
+    let mut request = Request::new(Method::Invite, uri, local.clone(), to, call_id, cseq);
+    for route in &dial.routes {
+        request.headers.push(HeaderName::Route, route);
+    }
+    dial.settings.write_capabilities(&mut request.headers);
+    if let Some(seconds) = dial.settings.interval_seconds() {
+        write_session_timer(&dial.settings, &mut request.headers, seconds, None, None);
+    }
+    for (name, value) in dial.headers.iter() {
+        request.headers.push(name.clone(), value);
+    }
+    describe(&mut request, dial.offer.clone());
+    request
+}
