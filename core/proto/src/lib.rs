@@ -17,6 +17,7 @@ pub mod codec;
 pub mod ids;
 pub mod media;
 pub mod nat;
+pub mod probe;
 pub mod random;
 pub mod sdp;
 pub mod secret;

@@ -3,5 +3,6 @@
 //! Nothing here knows SIP beyond where its messages travel. No socket listens for signalling: a flow is a connection
 //! that we opened to one server, and only that server is heard on it.
 
+pub mod dns;
 pub mod tls;
 pub mod udp;

@@ -3,6 +3,7 @@
 //! A suite that fails does not stop the others: the summary shows everything that is wrong at once. The exit code is 0
 //! only when nothing failed.
 
+use std::process::Command;
 use std::time::Instant;
 
 use crate::cargo::{self, Counts};
@@ -202,18 +203,23 @@ fn check(done: Result<()>) -> Result<Report> {
     })
 }
 
-/// Runs `cargo test` and counts. What does not compile, or ends otherwise than by a failed test, is one failure.
+/// Runs `cargo test` and counts.
 fn tests(request: &Request<'_>, arguments: &[&str]) -> Result<Report> {
+    count(cargo::cargo("test"), request, arguments)
+}
+
+/// Runs `cargo_test` with `arguments` and counts. What does not compile, or ends otherwise than by a failed test, is
+/// one failure.
+fn count(mut cargo_test: Command, request: &Request<'_>, arguments: &[&str]) -> Result<Report> {
     let mut counts = Counts::default();
-    let mut command = cargo::cargo("test");
-    command
+    cargo_test
         .args(["--locked", "--no-fail-fast"])
         .args(arguments)
         .args(request.filter);
     if request.long {
-        command.env("TOESTEL_LONG", "1").args(["--", "--include-ignored"]);
+        cargo_test.env("TOESTEL_LONG", "1").args(["--", "--include-ignored"]);
     }
-    let good = shell::tee(&mut command, |line| counts.read(line))?;
+    let good = shell::tee(&mut cargo_test, |line| counts.read(line))?;
     if !good && counts.failed == 0 {
         counts.failed = 1;
     }
@@ -273,8 +279,36 @@ fn fuzz_replay(request: &Request<'_>) -> Result<Report> {
 
 /// The phone is tested as it is shipped: the release build of the command, driven from outside.
 fn peers(request: &Request<'_>) -> Result<Report> {
+    const TESTS: [&str; 4] = ["--package", "toestel-peers", "--lib", "--tests"];
     shell::run(cargo::cargo("build").args(["--release", "--locked", "--package", "toestel-cli"]))?;
-    tests(request, &["--package", "toestel-peers", "--lib", "--tests"])
+    shell::run(cargo::cargo("run").args(["--locked", "--package", "toestel-peers", "--bin", "peers-prepare"]))?;
+    shell::run(cargo::cargo("test").args(["--locked", "--no-run"]).args(TESTS))?;
+    let mut command = private(&cargo::cargo("test"));
+    // They wait for real clocks more than they work.
+    command.env("RUST_TEST_THREADS", "4").arg("--offline");
+    count(command, request, &TESTS)
+}
+
+/// `command` among processes, mounts and networks of its own, all of which end with it.
+fn private(command: &Command) -> Command {
+    const SCRIPT: &str = "mkdir -p /run/netns && mount -t tmpfs tmpfs /run/netns && exec \"$@\"";
+    let mut private = Command::new("unshare");
+    private.args([
+        "--mount",
+        "--net",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "--mount-proc",
+        "sh",
+        "-c",
+        SCRIPT,
+        "sh",
+    ]);
+    private.arg(command.get_program()).args(command.get_args());
+    private.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    private.current_dir(machine::root());
+    private
 }
 
 fn no_namespaces() -> Option<String> {

@@ -1,1 +1,3 @@
 //! What the network between us and the PBX does to packets, and how to live with it: STUN, keep-alive.
+
+pub mod stun;

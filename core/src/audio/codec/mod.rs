@@ -15,6 +15,7 @@ pub use opus::{OpusDecoder, OpusEncoder, libopus_version};
 use ezk_g722::libg722::{self, Bitrate};
 use plc::Concealment;
 use toestel_proto::codec::Codec;
+use toestel_proto::media::plan::OpusOptions;
 
 /// Why a frame could not be coded.
 #[derive(Debug, thiserror::Error)]
@@ -52,10 +53,10 @@ pub trait Decoder: Send {
     fn conceal(&mut self, samples: usize, pcm: &mut Vec<i16>) -> Result<(), CodecError>;
 }
 
-/// An encoder for `codec`; `fec` is whether the far end wants in-band redundancy (`useinbandfec=1`).
-pub fn encoder(codec: Codec, fec: bool) -> Result<Box<dyn Encoder>, CodecError> {
+/// An encoder for `codec`; `options` is what the far end asked of an Opus encoder.
+pub fn encoder(codec: Codec, options: OpusOptions) -> Result<Box<dyn Encoder>, CodecError> {
     Ok(match codec {
-        Codec::Opus => Box::new(OpusEncoder::new(fec)?),
+        Codec::Opus => Box::new(OpusEncoder::new(options)?),
         Codec::G722 => Box::new(G722Encoder(libg722::encoder::Encoder::new(
             Bitrate::Mode1_64000,
             false,

@@ -6,11 +6,14 @@
 
 use super::{CodecError, Decoder, Encoder};
 use audiopus::coder::{Decoder as RawDecoder, Encoder as RawEncoder};
-use audiopus::{Application, Bitrate, Channels, MutSignals, SampleRate, Signal};
+use audiopus::{Application, Bandwidth, Bitrate, Channels, MutSignals, SampleRate, Signal};
 use toestel_proto::codec::Codec;
+use toestel_proto::media::plan::OpusOptions;
 
 /// Bits a second of payload. PESQ-WB of clean speech is at its ceiling here (4.4 of 4.5).
 const BITRATE: i32 = 32_000;
+/// What libopus can still make speech of, whatever the far end asks.
+const LOWEST_BITRATE: i32 = 6_000;
 /// Room for the largest frame that RFC 6716 section 3.4 allows.
 const LARGEST_PAYLOAD: usize = 1275;
 /// The longest packet, 120 ms at 48 kHz.
@@ -27,21 +30,30 @@ pub fn libopus_version() -> &'static str {
 pub struct OpusEncoder {
     raw: RawEncoder,
     fec_wanted: bool,
+    dtx: bool,
     expected_loss: u8,
 }
 
 impl OpusEncoder {
-    /// An encoder that adds in-band redundancy when there is loss, if `fec_wanted`.
-    pub fn new(fec_wanted: bool) -> Result<Self, CodecError> {
+    /// An encoder that heeds what the far end asked for (RFC 7587 6.1), and adds in-band redundancy, if asked to, when
+    /// there is loss.
+    pub fn new(options: OpusOptions) -> Result<Self, CodecError> {
         let mut raw = RawEncoder::new(SampleRate::Hz48000, Channels::Mono, Application::Voip)?;
-        raw.set_bitrate(Bitrate::BitsPerSecond(BITRATE))?;
+        let most = options
+            .max_average_bitrate
+            .and_then(|most| i32::try_from(most).ok())
+            .unwrap_or(BITRATE);
+        raw.set_bitrate(Bitrate::BitsPerSecond(BITRATE.min(most.max(LOWEST_BITRATE))))?;
         raw.set_complexity(COMPLEXITY)?;
         raw.set_signal(Signal::Voice)?;
-        raw.enable_vbr()?;
+        raw.set_vbr(!options.cbr)?;
+        raw.set_dtx(options.dtx)?;
+        raw.set_max_bandwidth(bandwidth(options.max_playback_rate))?;
         raw.disable_inband_fec()?;
         Ok(Self {
             raw,
-            fec_wanted,
+            fec_wanted: options.fec,
+            dtx: options.dtx,
             expected_loss: 0,
         })
     }
@@ -51,7 +63,8 @@ impl Encoder for OpusEncoder {
     fn encode(&mut self, pcm: &[i16], payload: &mut Vec<u8>) -> Result<(), CodecError> {
         payload.resize(LARGEST_PAYLOAD, 0);
         let length = self.raw.encode(pcm, payload)?;
-        payload.truncate(length);
+        // A packet of two bytes or less says that nothing changed and need not be sent (libopus, opus_encode).
+        payload.truncate(if self.dtx && length <= 2 { 0 } else { length });
         Ok(())
     }
 
@@ -69,6 +82,17 @@ impl Encoder for OpusEncoder {
         if let Err(error) = applied {
             tracing::debug!(%error, percent, "libopus refused the expected loss");
         }
+    }
+}
+
+/// The widest band that a far end which plays at `rate` Hz can use (RFC 6716 table 1).
+fn bandwidth(rate: Option<u32>) -> Bandwidth {
+    match rate.unwrap_or(48_000) {
+        ..=8_000 => Bandwidth::Narrowband,
+        ..=12_000 => Bandwidth::Mediumband,
+        ..=16_000 => Bandwidth::Wideband,
+        ..=24_000 => Bandwidth::Superwideband,
+        _ => Bandwidth::Fullband,
     }
 }
 

@@ -11,7 +11,7 @@ fn sine(codec: Codec, hertz: f64, level: f64, samples: usize) -> Vec<i16> {
 }
 
 fn there_and_back(codec: Codec, pcm: &[i16]) -> Vec<i16> {
-    let (mut encoder, mut decoder) = (encoder(codec, false).unwrap(), decoder(codec).unwrap());
+    let (mut encoder, mut decoder) = (encoder(codec, OpusOptions::default()).unwrap(), decoder(codec).unwrap());
     let (mut payload, mut heard) = (Vec::new(), Vec::new());
     for frame in pcm.chunks_exact(frame_len(codec)) {
         encoder.encode(frame, &mut payload).unwrap();
@@ -137,7 +137,11 @@ fn babble(samples: usize) -> Vec<i16> {
 #[test]
 fn redundancy_is_sent_only_while_the_far_end_reports_loss_and_restores_a_lost_frame() {
     let said = babble(48_000);
-    let mut encoder = OpusEncoder::new(true).unwrap();
+    let mut encoder = OpusEncoder::new(OpusOptions {
+        fec: true,
+        ..OpusOptions::default()
+    })
+    .unwrap();
     encoder.set_expected_loss(20);
     let packets: Vec<Vec<u8>> = said
         .chunks_exact(960)
@@ -194,4 +198,57 @@ fn encoding_and_decoding_fit_the_budget() {
     assert_eq!(heard.len(), said.len());
     println!("Opus encode and decode: {:.2} % of a core", share * 100.0);
     assert!(share < 0.10, "{:.2} % of a core", share * 100.0);
+}
+
+#[test]
+fn the_far_ends_wishes_bound_the_bit_rate_and_the_bandwidth() {
+    let bytes = |options: OpusOptions| -> Vec<usize> {
+        let (mut encoder, mut payload) = (OpusEncoder::new(options).unwrap(), Vec::new());
+        let frames = babble(48_000);
+        let sizes = frames.chunks_exact(960).map(|frame| {
+            encoder.encode(frame, &mut payload).unwrap();
+            payload.len()
+        });
+        sizes.collect()
+    };
+    let total = |sizes: &[usize]| sizes.iter().sum::<usize>() * 8;
+    let free = bytes(OpusOptions::default());
+    assert!((20_000..40_000).contains(&total(&free)), "{} bit/s", total(&free));
+    let slow = bytes(OpusOptions {
+        max_average_bitrate: Some(12_000),
+        ..OpusOptions::default()
+    });
+    assert!(total(&slow) < 14_000, "{} bit/s", total(&slow));
+    let constant = bytes(OpusOptions {
+        cbr: true,
+        ..OpusOptions::default()
+    });
+    assert!(constant[1..].iter().all(|size| *size == constant[1]), "{constant:?}");
+    let narrow = OpusOptions {
+        max_playback_rate: Some(8_000),
+        ..OpusOptions::default()
+    };
+    let (mut encoder, mut payload) = (OpusEncoder::new(narrow).unwrap(), Vec::new());
+    encoder.encode(&babble(960), &mut payload).unwrap();
+    // RFC 6716 table 2: configurations 0 to 3 are SILK narrowband, 16 to 19 CELT narrowband.
+    assert!(
+        matches!(payload[0] >> 3, 0..=3 | 16..=19),
+        "configuration {}",
+        payload[0] >> 3
+    );
+}
+
+#[test]
+fn silence_is_sent_seldom_where_the_far_end_prefers_that() {
+    let dtx = OpusOptions {
+        dtx: true,
+        ..OpusOptions::default()
+    };
+    let (mut encoder, mut payload) = (OpusEncoder::new(dtx).unwrap(), Vec::new());
+    let sent = (0..100).filter(|_| {
+        encoder.encode(&[0; 960], &mut payload).unwrap();
+        !payload.is_empty()
+    });
+    let sent = sent.count();
+    assert!((3..60).contains(&sent), "{sent} of 100 packets of silence");
 }

@@ -1,0 +1,146 @@
+//! Where the calls, the tones, one microphone and one speaker meet.
+//!
+//! The speaker plays the sum of all calls and tones, clipped. Each call hears the microphone and, in a conference, all
+//! others but itself. Everything is 48 kHz mono.
+
+use super::card::{Card, FRAME, SLICE};
+use super::leg::Leg;
+use super::tones::{Tone, TonePlayer, saturate};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use toestel_proto::ids::CallId;
+use toestel_proto::time::Instant;
+
+/// How often the meters are read.
+const METER: Duration = Duration::from_millis(100);
+
+/// The mixer.
+#[derive(Default)]
+pub struct Mixer {
+    /// Whether the far ends hear each other.
+    pub conference: bool,
+    tone: Option<TonePlayer>,
+    key: Option<TonePlayer>,
+    microphone: Vec<i16>,
+    mix: Vec<i32>,
+    output: Vec<i16>,
+    /// The loudest samples since the meters were read.
+    peaks: (u16, u16),
+    next_meter: Instant,
+}
+
+impl Mixer {
+    /// Plays `tone` from its start, unless it is playing already.
+    pub fn set_tone(&mut self, tone: Option<Tone>) {
+        if tone != self.tone.as_ref().map(TonePlayer::tone) {
+            self.tone = tone.map(TonePlayer::new);
+        }
+    }
+
+    /// Whether a tone keeps the speaker busy.
+    pub const fn has_tone(&self) -> bool {
+        self.tone.is_some()
+    }
+
+    /// Lets the user hear the key that was pressed.
+    pub fn press(&mut self, key: char) {
+        self.key = Some(TonePlayer::new(Tone::Key(key)));
+    }
+
+    /// Takes what the microphone of `card` heard and sends it to every call.
+    pub fn speak(&mut self, card: &mut dyn Card, legs: &mut BTreeMap<CallId, Leg>, now: Instant) {
+        self.microphone.clear();
+        card.capture(&mut self.microphone);
+        if self.microphone.is_empty() {
+            return;
+        }
+        self.peaks.0 = self.peaks.0.max(peak(&self.microphone));
+        for pcm in self.microphone.chunks(FRAME) {
+            legs.values_mut().for_each(|leg| leg.speak(pcm, now));
+        }
+    }
+
+    /// Fills the speaker of `card` as far as it takes whole slices.
+    pub fn hear(&mut self, card: &mut dyn Card, legs: &mut BTreeMap<CallId, Leg>, now: Instant) {
+        while card.room() >= SLICE {
+            self.mix.clear();
+            self.mix.resize(SLICE, 0);
+            for leg in legs.values_mut() {
+                leg.hear(SLICE, now);
+                for (sum, sample) in self.mix.iter_mut().zip(&leg.slice) {
+                    *sum += i32::from(*sample);
+                }
+            }
+            if self.conference {
+                legs.values_mut().for_each(|leg| leg.overhear(&self.mix));
+            }
+            self.peaks.1 = self.peaks.1.max(loudest(&self.mix));
+            self.add_tones();
+            self.output.clear();
+            saturate(&self.mix, &mut self.output);
+            card.play(&self.output);
+        }
+    }
+
+    /// Fills the ring device's card.
+    pub fn ring(&mut self, card: &mut dyn Card, player: &mut TonePlayer) {
+        while card.room() >= SLICE {
+            self.mix.clear();
+            self.mix.resize(SLICE, 0);
+            player.add_to(&mut self.mix);
+            self.output.clear();
+            saturate(&self.mix, &mut self.output);
+            card.play(&self.output);
+        }
+    }
+
+    fn add_tones(&mut self) {
+        for slot in [&mut self.tone, &mut self.key] {
+            if slot.as_mut().is_some_and(|player| !player.add_to(&mut self.mix)) {
+                *slot = None;
+            }
+        }
+    }
+
+    /// Whether a tenth of a second has passed since the meters were read.
+    pub fn meter_is_due(&self, now: Instant) -> bool {
+        self.next_meter <= now
+    }
+
+    /// The loudest moments of microphone and calls since the last reading, in dB below overload.
+    pub fn read_meters(&mut self, now: Instant) -> (f32, f32) {
+        self.next_meter = now + METER;
+        let (microphone, speaker) = std::mem::take(&mut self.peaks);
+        (decibels(microphone), decibels(speaker))
+    }
+}
+
+fn peak(pcm: &[i16]) -> u16 {
+    pcm.iter().map(|sample| sample.unsigned_abs()).max().unwrap_or(0)
+}
+
+fn loudest(mix: &[i32]) -> u16 {
+    let loudest = mix.iter().map(|sample| sample.unsigned_abs()).max().unwrap_or(0);
+    u16::try_from(loudest).unwrap_or(u16::MAX)
+}
+
+fn decibels(peak: u16) -> f32 {
+    (20.0 * (f32::from(peak) / 32_768.0).log10()).clamp(-90.0, 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn meters_read_in_decibels_below_overload_and_start_anew() {
+        let mut mixer = Mixer::default();
+        mixer.peaks = (3277, 0);
+        let (microphone, speaker) = mixer.read_meters(Instant::ORIGIN);
+        assert!((microphone + 20.0).abs() < 0.01, "{microphone}");
+        assert_eq!(speaker, -90.0);
+        assert_eq!(mixer.read_meters(Instant::ORIGIN), (-90.0, -90.0));
+        assert!(!mixer.meter_is_due(Instant::from_millis(99)));
+        assert!(mixer.meter_is_due(Instant::from_millis(100)));
+    }
+}
