@@ -4,5 +4,6 @@
 //! that we opened to one server, and only that server is heard on it.
 
 pub mod dns;
+pub mod flow;
 pub mod tls;
 pub mod udp;
