@@ -1,6 +1,7 @@
 //! SIP (RFC 3261 and its companions): the wire, the four transactions, dialogs, and the usages of a dialog.
 
 pub mod admission;
+pub mod auth;
 mod client;
 mod client_invite;
 pub mod dialog;
