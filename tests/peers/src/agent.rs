@@ -86,6 +86,27 @@ impl Account {
             ..self
         }
     }
+
+    /// The command line, without the password and the state folder.
+    fn arguments(&self) -> Vec<String> {
+        let ca = self.ca.display().to_string();
+        let pairs = [
+            ("--server", self.server.as_str()),
+            ("--transport", self.transport),
+            ("--domain", self.domain),
+            ("--user", &self.user),
+            ("--media", self.media),
+            ("--audio", &self.audio),
+            ("--ca", &ca),
+        ];
+        let named = self.tls_name.as_deref().map(|name| ("--tls-name", name));
+        let pairs = pairs.into_iter().chain(named).flat_map(|(name, value)| [name, value]);
+        ["agent", "--password-stdin"]
+            .into_iter()
+            .chain(pairs)
+            .map(str::to_owned)
+            .collect()
+    }
 }
 
 /// A running `toestel agent`.
@@ -107,9 +128,14 @@ impl Agent {
 
     /// Starts it in `place`, with `name` for its state folder and its log; then waits until it is ready.
     pub fn start_in(lab: &Lab, place: &Namespace, account: &Account, name: &str) -> Self {
-        let mut agent = Self::spawn(place.command(binary()), &lab.folder(name), account);
-        agent.event("ready");
-        agent
+        Self::spawn(place.command(binary()), &lab.folder(name), account)
+    }
+
+    /// Starts it in the lab's first home with these environment variables.
+    pub fn start_with(lab: &Lab, account: &Account, variables: &[(&str, String)]) -> Self {
+        let mut command = lab.home.command(binary());
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
+        Self::spawn(command, &lab.folder("phone"), account)
     }
 
     fn spawn(mut command: Command, state: &Path, account: &Account) -> Self {
@@ -119,32 +145,8 @@ impl Agent {
             .append(true)
             .open(&log)
             .expect("the lab's folder can be written");
-        command.args([
-            "agent",
-            "--password-stdin",
-            "--server",
-            &account.server,
-            "--transport",
-            account.transport,
-        ]);
-        command.args([
-            "--domain",
-            account.domain,
-            "--user",
-            &account.user,
-            "--media",
-            account.media,
-        ]);
-        command
-            .args(["--audio", &account.audio])
-            .arg("--ca")
-            .arg(&account.ca)
-            .arg("--state-dir")
-            .arg(state);
-        if let Some(name) = &account.tls_name {
-            command.args(["--tls-name", name]);
-        }
-        command.env("RUST_LOG", "toestel=debug,toestel_core=debug,toestel_proto=debug");
+        command.args(account.arguments()).arg("--state-dir").arg(state);
+        command.env("RUST_LOG", "info,toestel=debug,toestel_core=debug,toestel_proto=debug");
         let child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -156,14 +158,16 @@ impl Agent {
         if let Some(input) = &mut input {
             writeln!(input, "{}", account.password).expect("it reads its password");
         }
-        Self {
+        let mut agent = Self {
             child,
             input,
             lines,
             events: Vec::new(),
             log,
             next_id: 1,
-        }
+        };
+        agent.event("ready");
+        agent
     }
 
     /// Sends a command and returns its answer, whether it was accepted or not.
@@ -243,11 +247,16 @@ impl Agent {
 
     /// Lets `time` pass and fails if an event of this name comes, or came before and was not taken.
     pub fn no_event_for(&mut self, name: &str, time: Duration) {
+        self.no_event_where(name, time, |_| true);
+    }
+
+    /// As [`Agent::no_event_for`], for events that `fit`.
+    pub fn no_event_where(&mut self, name: &str, time: Duration, fits: impl Fn(&Value) -> bool) {
         let deadline = Instant::now() + time;
         while let Some(line) = self.next(deadline) {
             self.events.push(line);
         }
-        if let Some(event) = self.events.iter().find(|event| event["event"] == name) {
+        if let Some(event) = self.events.iter().find(|event| event["event"] == name && fits(event)) {
             self.give_up(&format!("there was to be no {name}, but: {event}"));
         }
     }

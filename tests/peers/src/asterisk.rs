@@ -7,6 +7,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cache;
@@ -43,15 +44,15 @@ const CODECS: [&str; 4] = ["opus", "g722", "alaw", "ulaw"];
 const START: Duration = Duration::from_secs(20);
 
 /// A running Asterisk.
-pub struct Asterisk<'lab> {
-    lab: &'lab Lab,
+pub struct Asterisk {
     process: Process,
+    lab: Arc<Lab>,
     folder: PathBuf,
 }
 
-impl<'lab> Asterisk<'lab> {
+impl Asterisk {
     /// Starts it in the lab's namespace for it, and waits until it answers.
-    pub fn start(lab: &'lab Lab) -> Self {
+    pub fn start(lab: &Arc<Lab>) -> Self {
         let folder = lab.folder("asterisk");
         for part in ["etc", "db", "spool", "run", "log"] {
             lab.folder(&format!("asterisk/{part}"));
@@ -75,8 +76,8 @@ impl<'lab> Asterisk<'lab> {
         sound::write_raw(&folder.join("speech.sln16"));
         write_users(&folder, None);
         let mut asterisk = Self {
-            lab,
             process: spawn(lab, &folder),
+            lab: Arc::clone(lab),
             folder,
         };
         asterisk.wait_until_ready();
@@ -86,7 +87,7 @@ impl<'lab> Asterisk<'lab> {
     /// Kills it as a crash does, and starts it again. It forgets the registrations whose connections it lost.
     pub fn restart(&mut self) {
         self.kill();
-        self.process = spawn(self.lab, &self.folder);
+        self.process = spawn(&self.lab, &self.folder);
         self.wait_until_ready();
     }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::cache;
@@ -17,7 +18,7 @@ pub const HOME: &str = "10.99.0.50";
 /// Where the other make of phone is.
 pub const NEIGHBOUR: &str = "10.99.0.51";
 
-/// The network and the folder of one test.
+/// The network and the folder of one test. It is shared with the servers in it and lasts until they have ended.
 pub struct Lab {
     /// The number of this lab in this process.
     pub number: usize,
@@ -38,7 +39,7 @@ pub struct Lab {
 
 impl Lab {
     /// A new lab for the test called `name`.
-    pub fn new(name: &str) -> Self {
+    pub fn new(name: &str) -> Arc<Self> {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         if number == 0 {
@@ -53,7 +54,7 @@ impl Lab {
             namespace.plug_into(&switch, &format!("{address}/24"));
             namespace
         };
-        Self {
+        Arc::new(Self {
             number,
             authority: Authority::new(&folder, "authority"),
             pbx: place("pbx", PBX),
@@ -62,7 +63,7 @@ impl Lab {
             neighbour: place("neighbour", NEIGHBOUR),
             folder,
             _switch: switch,
-        }
+        })
     }
 
     /// A folder of this name in the lab's folder.

@@ -6,6 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 /// How often something that gives no sign of its own is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -49,6 +51,16 @@ impl Process {
     /// Ends it at once, as a crash does: it cannot say goodbye to anyone.
     pub fn kill(&mut self) {
         let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Interrupts it as Ctrl-C does, and waits for its end.
+    pub fn interrupt(mut self) {
+        let id = i32::try_from(self.child.id())
+            .ok()
+            .and_then(Pid::from_raw)
+            .expect("it has a process id");
+        kill_process(id, Signal::INT).expect("it runs");
         let _ = self.child.wait();
     }
 

@@ -33,6 +33,7 @@ const CRATES: [Crate; 2] = [
             Layer {
                 modules: &[
                     "account",
+                    "account_config",
                     "call",
                     "contacts",
                     "diagnostics",
@@ -54,7 +55,7 @@ const CRATES: [Crate; 2] = [
         folder: "core/src/",
         layers: &[
             Layer {
-                modules: &["clock", "command", "error", "event", "parts", "view"],
+                modules: &["blame", "clock", "command", "error", "event", "parts", "view"],
                 mutual: true,
             },
             Layer {
