@@ -7,3 +7,4 @@ pub mod dns;
 pub mod flow;
 pub mod tls;
 pub mod udp;
+pub mod watch;
