@@ -134,6 +134,11 @@ impl Reception {
         self.received
     }
 
+    /// The highest extended number so far.
+    pub const fn highest(&self) -> u64 {
+        self.highest
+    }
+
     /// The jitter in milliseconds.
     pub fn jitter_ms(&self) -> f64 {
         if self.clock_rate == 0 {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::random::Random;
+use bytes::Bytes;
 use std::time::Duration;
 
 const FRAME_MS: u64 = 20;
