@@ -7,7 +7,7 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::parse::{self, Fault, Head, Refusal};
+use super::parse::{self, Carrier, Fault, Head, Refusal};
 
 pub use super::parse::MAX_DATAGRAM;
 
@@ -178,7 +178,7 @@ impl StreamReader {
             return self.check_size(self.buffer.len());
         };
         let head_length = from.saturating_add(end).saturating_add(4);
-        let head = Head::read(self.buffer.get(..head_length).unwrap_or_default());
+        let head = Head::read(self.buffer.get(..head_length).unwrap_or_default(), Carrier::Stream);
         let length = promised(&head).map_err(|fault| parse::refuse(fault, &head))?;
         let length = head_length.saturating_add(length);
         if length > MAX_STREAM_MESSAGE {

@@ -1,7 +1,10 @@
 //! The head of a message: lines, unfolding, names (RFC 3261 sections 7.3.1 and 7.5).
 //!
-//! Lines end with CRLF and with nothing else: an LF or CR alone is where two readers come to disagree, so it is a
-//! fault. Reading goes on after a fault as far as it can, because the answer repeats header fields.
+//! On a stream lines end with CRLF and with nothing else: an LF or CR alone is where two readers come to disagree
+//! about where a message ends. A datagram ends by itself, so there two faults are forgiven that the archives of
+//! RFC 4475 and RFC 5118 themselves contain: lines that all end with LF alone (a mix is still refused), and no empty
+//! line after the last header field. Reading goes on after a fault as far as it can, because the answer repeats
+//! header fields.
 
 use super::scan::is_token_char;
 use super::{Fault, Malformed, value};
@@ -9,6 +12,13 @@ use crate::sip::msg::{HeaderName, StatusCode};
 
 /// The most header fields that are read.
 pub(crate) const MAX_HEADERS: usize = 200;
+
+/// What the message came in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Carrier {
+    Datagram,
+    Stream,
+}
 
 /// A head in pieces, and what was wrong with it.
 pub(crate) struct Head<'a> {
@@ -24,9 +34,9 @@ pub(crate) struct Head<'a> {
 }
 
 impl<'a> Head<'a> {
-    pub(crate) fn read(bytes: &'a [u8]) -> Self {
+    pub(crate) fn read(bytes: &'a [u8], carrier: Carrier) -> Self {
         let (mut fault, mut broken) = (None, None);
-        let (lines, body) = logical_lines(without_leading_lines(bytes), &mut broken);
+        let (lines, body) = logical_lines(without_leading_lines(bytes), carrier, &mut broken);
         let mut lines = lines.into_iter();
         let start = text(lines.next().unwrap_or_default());
         let lines = lines.filter_map(|line| match field(line) {
@@ -69,16 +79,15 @@ fn without_leading_lines(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-fn logical_lines<'a>(bytes: &'a [u8], broken: &mut Option<Fault>) -> (Vec<Vec<u8>>, &'a [u8]) {
+fn logical_lines<'a>(bytes: &'a [u8], carrier: Carrier, broken: &mut Option<Fault>) -> (Vec<Vec<u8>>, &'a [u8]) {
     let mut lines: Vec<Vec<u8>> = Vec::new();
     let mut rest = bytes;
+    let is_bare = carrier == Carrier::Datagram && next_line(rest).is_some_and(|(line, _)| !line.ends_with(b"\r"));
     while let Some((line, tail)) = next_line(rest) {
         rest = tail;
-        if line == b"\r" {
-            return (lines, rest);
-        }
         let line = match line.strip_suffix(b"\r") {
-            Some(line) if !line.contains(&b'\r') => line,
+            None if is_bare && !line.contains(&b'\r') => line,
+            Some(line) if !is_bare && !line.contains(&b'\r') => line,
             _ => {
                 broken.get_or_insert(Fault::bad_request("a line that does not end with CRLF"));
                 line
@@ -86,13 +95,15 @@ fn logical_lines<'a>(bytes: &'a [u8], broken: &mut Option<Fault>) -> (Vec<Vec<u8
         };
         let is_full = lines.len() > MAX_HEADERS;
         match (line, lines.last_mut()) {
+            ([], _) => return (lines, rest),
             ([b' ' | b'\t', ..], Some(above)) => {
                 above.push(b' ');
                 above.extend_from_slice(line.trim_ascii_start());
             }
             _ if is_full => {
+                let status = StatusCode::MESSAGE_TOO_LARGE;
                 broken.get_or_insert(Fault {
-                    status: StatusCode::MESSAGE_TOO_LARGE,
+                    status,
                     why: "more than 200 header fields",
                 });
                 return (lines, &[]);
@@ -100,7 +111,9 @@ fn logical_lines<'a>(bytes: &'a [u8], broken: &mut Option<Fault>) -> (Vec<Vec<u8
             _ => lines.push(line.to_vec()),
         }
     }
-    broken.get_or_insert(Fault::bad_request("no empty line after the header fields"));
+    if carrier == Carrier::Stream || !rest.is_empty() {
+        broken.get_or_insert(Fault::bad_request("no empty line after the header fields"));
+    }
     (lines, &[])
 }
 

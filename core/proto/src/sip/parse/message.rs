@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::start::{self, Start};
-use super::{Fault, Head, MAX_DATAGRAM, Malformed, Refusal, address, value};
+use super::{Carrier, Fault, Head, MAX_DATAGRAM, Malformed, Refusal, address, value};
 use crate::sip::msg::{CSeq, HeaderName, Headers, Message, Method, NameAddr, Request, Response, StatusCode, Via};
 
 /// Fields that may stand in a message once; which of two values counts would be a guess.
@@ -29,16 +29,16 @@ pub fn datagram(bytes: &[u8]) -> Result<Message, Refusal> {
     if bytes.len() > MAX_DATAGRAM {
         return Err(Refusal::discard("a datagram of more than 64 KiB"));
     }
-    read(bytes, false)
+    read(bytes, Carrier::Datagram)
 }
 
 /// Reads one message that was cut out of a stream by its Content-Length, which it must have (18.3).
 pub fn framed(bytes: &[u8]) -> Result<Message, Refusal> {
-    read(bytes, true)
+    read(bytes, Carrier::Stream)
 }
 
-fn read(bytes: &[u8], is_length_required: bool) -> Result<Message, Refusal> {
-    let head = Head::read(bytes);
+fn read(bytes: &[u8], carrier: Carrier) -> Result<Message, Refusal> {
+    let head = Head::read(bytes, carrier);
     match start::line(&head.start) {
         Start::Foreign => Err(Refusal::discard("not SIP")),
         Start::Garbled => Err(refuse(
@@ -47,14 +47,14 @@ fn read(bytes: &[u8], is_length_required: bool) -> Result<Message, Refusal> {
         )),
         Start::Request { method, uri, version } => start::request(method, uri, version)
             .and_then(|(method, uri)| {
-                let core = Core::read(&head, is_length_required)?;
+                let core = Core::read(&head, carrier)?;
                 request(method, uri, core)
             })
             .map(Message::Request)
             .map_err(|fault| refuse(fault, &head)),
         Start::Response { code, reason } => start::response(code)
             .and_then(|status| {
-                let core = Core::read(&head, is_length_required)?;
+                let core = Core::read(&head, carrier)?;
                 Ok(Message::Response(response(status, reason, core)))
             })
             .map_err(|fault| refuse(fault, &head)),
@@ -87,12 +87,12 @@ struct Core {
 }
 
 impl Core {
-    fn read(head: &Head<'_>, is_length_required: bool) -> Result<Self, Fault> {
+    fn read(head: &Head<'_>, carrier: Carrier) -> Result<Self, Fault> {
         if let Some(fault) = head.broken.or(head.fault) {
             return Err(fault);
         }
         check_single(&head.lines)?;
-        let body = body(head, is_length_required)?;
+        let body = body(head, carrier)?;
         let mut headers = Headers::new();
         for (name, value) in head.lines.iter().filter(|(name, _)| !is_structural(name)) {
             headers.push(name.clone(), value);
@@ -202,10 +202,10 @@ fn vias(head: &Head<'_>) -> Result<Vec<Via>, Fault> {
     }
 }
 
-fn body(head: &Head<'_>, is_length_required: bool) -> Result<Bytes, Fault> {
+fn body(head: &Head<'_>, carrier: Carrier) -> Result<Bytes, Fault> {
     let length = match head.content_length()? {
         Some(length) => length,
-        None if is_length_required => return Err(Fault::bad_request("no Content-Length on a stream")),
+        None if carrier == Carrier::Stream => return Err(Fault::bad_request("no Content-Length on a stream")),
         None => head.body.len(),
     };
     let body = head

@@ -20,7 +20,7 @@ mod start;
 pub(crate) mod uri;
 pub(crate) mod value;
 
-pub(crate) use head::Head;
+pub(crate) use head::{Carrier, Head};
 pub use message::{datagram, framed};
 pub(crate) use message::{is_start_line, refuse};
 pub(crate) use refusal::Fault;

@@ -3,7 +3,7 @@
 //! A PBX may wrap the session description together with something else. Nothing is decoded here: SIP bodies are
 //! binary, and no transfer or content encoding is undone.
 
-use super::Head;
+use super::{Carrier, Head};
 use crate::sip::msg::{ContentType, Headers};
 
 /// How deep parts may hold parts. Deeper ones are left whole.
@@ -95,7 +95,7 @@ fn part_head(part: &[u8]) -> (Headers, &[u8]) {
     // A part has no start line: the reader of heads is given one.
     let mut text = b"x\r\n".to_vec();
     text.extend_from_slice(part);
-    let head = Head::read(&text);
+    let head = Head::read(&text, Carrier::Datagram);
     for (name, value) in head.lines {
         headers.push(name, value);
     }

@@ -54,13 +54,46 @@ fn a_message_without_a_via_gets_no_answer_because_nobody_would_know_it() {
 }
 
 #[test]
-fn lines_end_with_crlf_and_nothing_else() {
+fn a_stream_knows_no_line_end_but_crlf() {
+    let whole = format!("{HEAD}l: 0\r\n\r\n");
+    assert!(framed(whole.as_bytes()).is_ok());
     for text in [
-        HEAD.replace("\r\n", "\n") + "\n",
-        HEAD.replacen("h.nl;", "h.nl\r;", 1) + "\r\n",
-        HEAD.to_owned(),
+        whole.replace("\r\n", "\n"),
+        whole.replacen("h.nl;", "h.nl\r;", 1),
+        whole.replacen("\r\n", "\n", 1),
+    ] {
+        assert_eq!(
+            framed(text.as_bytes()).unwrap_err().status,
+            Some(StatusCode::BAD_REQUEST),
+            "{text:?}"
+        );
+    }
+    assert!(framed(format!("{HEAD}l: 0\r\n").as_bytes()).is_err(), "no empty line");
+}
+
+#[test]
+fn a_datagram_may_end_its_lines_with_lf_but_not_mix() {
+    let whole = format!("{HEAD}l: 2\r\n\r\n\r\n");
+    assert_eq!(
+        request(whole.replace("\r\n", "\n").replace("l: 2", "l: 1"))
+            .body
+            .as_ref(),
+        b"\n"
+    );
+    for text in [
+        whole.replacen("h.nl;", "h.nl\r;", 1),
+        whole.replacen("\r\n", "\n", 1),
+        whole.replacen("c\r\n", "c\n", 1),
     ] {
         assert_eq!(refused(&text).status, Some(StatusCode::BAD_REQUEST), "{text:?}");
+    }
+}
+
+#[test]
+fn a_datagram_may_lack_the_empty_line_but_not_half_a_line() {
+    assert!(request(HEAD).body.is_empty());
+    for text in [HEAD.trim_end(), &format!("{HEAD}l: 1\r\n")] {
+        assert_eq!(refused(text).status, Some(StatusCode::BAD_REQUEST), "{text:?}");
     }
 }
 
