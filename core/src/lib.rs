@@ -5,3 +5,4 @@ pub mod blame;
 pub mod clock;
 pub mod net;
 pub mod store;
+pub mod udp;

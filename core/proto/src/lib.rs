@@ -14,6 +14,7 @@
 
 pub mod account_config;
 pub mod codec;
+pub mod hex;
 pub mod ids;
 pub mod media;
 pub mod nat;

@@ -7,7 +7,7 @@ use super::device::{AudioSpec, DeviceChoice};
 use super::thread::{self, Command};
 use super::tones::Tone;
 use crate::clock::Clock;
-use crate::net::udp::MediaSocket;
+use crate::udp::MediaSocket;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use toestel_proto::ids::CallId;

@@ -2,7 +2,7 @@
 
 use super::codec::CodecError;
 use super::pipeline::{Ear, Mouth};
-use crate::net::udp::MediaSocket;
+use crate::udp::MediaSocket;
 use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
 use std::collections::VecDeque;

@@ -10,7 +10,7 @@ use super::leg::Leg;
 use super::mixer::Mixer;
 use super::tones::{Tone, TonePlayer};
 use super::wavdev::FileCard;
-use crate::net::udp::MediaSocket;
+use crate::udp::MediaSocket;
 use mio::{Events, Poll, Token, Waker};
 use std::collections::BTreeMap;
 use std::io;

@@ -6,5 +6,5 @@
 pub mod dns;
 pub mod flow;
 pub mod tls;
-pub mod udp;
+pub use crate::udp;
 pub mod watch;

@@ -6,7 +6,6 @@
 pub mod delay;
 pub mod demux;
 pub mod dtmf;
-pub mod hex;
 pub mod jitter;
 pub mod payload;
 pub mod plan;

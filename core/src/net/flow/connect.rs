@@ -6,7 +6,7 @@
 use super::{FlowError, FlowRequest, FlowTransport};
 use crate::net::dns::Target;
 use crate::net::tls::{TlsAgreed, TlsClient};
-use crate::net::udp;
+use crate::udp;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;

@@ -23,7 +23,7 @@ const CRATES: [Crate; 2] = [
         folder: "core/proto/src/",
         layers: &[
             Layer {
-                modules: &["codec", "ids", "random", "secret", "time"],
+                modules: &["codec", "hex", "ids", "probe", "random", "secret", "time"],
                 mutual: true,
             },
             Layer {
@@ -55,7 +55,7 @@ const CRATES: [Crate; 2] = [
         folder: "core/src/",
         layers: &[
             Layer {
-                modules: &["blame", "clock", "command", "error", "event", "parts", "view"],
+                modules: &["blame", "clock", "command", "error", "event", "parts", "udp", "view"],
                 mutual: true,
             },
             Layer {

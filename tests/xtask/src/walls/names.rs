@@ -6,7 +6,7 @@ use crate::sources::Source;
 /// A crate, and the files or folders that may name it (without `.rs`, so that a file may become a folder).
 const KEPT: [(&str, &[&str]); 5] = [
     ("rsip", &["core/proto/src/sip/parse", "core/proto/src/sip/msg"]),
-    ("cpal", &["core/src/audio/device"]),
+    ("cpal", &["core/src/audio/device", "core/src/audio/stream"]),
     ("audiopus", &["core/src/audio/codec"]),
     ("webrtc_ice", &["core/src/net/ice"]),
     ("keyring_core", &["core/src/store/secrets"]),

@@ -204,7 +204,7 @@ where
 #[expect(clippy::arithmetic_side_effects, reason = "small test figures")]
 mod tests {
     use super::*;
-    use crate::media::hex;
+    use crate::hex;
 
     /// `blocks` blocks of the keystream from block `from` on.
     fn stream<C: BlockCipherEncrypt<BlockSize = U16>>(aes: C, from: u128, blocks: usize) -> String {

@@ -68,7 +68,7 @@ fn number(bytes: &[u8]) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::hex;
+    use crate::hex;
 
     fn master(key: &str, salt: &str) -> MasterKey {
         MasterKey {

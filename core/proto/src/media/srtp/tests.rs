@@ -1,5 +1,5 @@
 use super::*;
-use crate::media::hex;
+use crate::hex;
 use crate::media::rtp::RtpPacket;
 use crate::secret::Secret;
 use proptest::prelude::*;

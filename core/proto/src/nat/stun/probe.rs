@@ -1,7 +1,7 @@
 //! `toestel probe stun`: one datagram, with no transaction outstanding.
 
 use super::{Attribute, Class, Credentials, Message, Method, Received, parse};
-use crate::media::hex;
+use crate::hex;
 use crate::probe::{Report, Verdict};
 use serde::Serialize;
 use std::net::SocketAddr;

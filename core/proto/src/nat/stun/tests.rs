@@ -1,5 +1,5 @@
 use super::*;
-use crate::media::hex::decode;
+use crate::hex::decode;
 use crate::random::Random;
 use crate::secret::Secret;
 use crate::time::Instant;
