@@ -10,6 +10,7 @@ pub mod framing;
 pub mod msg;
 pub mod offer_answer;
 pub mod parse;
+pub mod probe;
 mod server;
 mod server_invite;
 pub mod session;

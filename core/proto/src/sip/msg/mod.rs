@@ -32,7 +32,7 @@ pub use status::StatusCode;
 pub use uri::{Host, Scheme, Uri};
 pub use via::{Transport, Via};
 
-pub(crate) use uri::{UriPassword, is_user_char};
+pub(crate) use uri::{UriPassword, is_user_char, unescape};
 
 pub use super::parse::Malformed;
 

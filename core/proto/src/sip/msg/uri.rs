@@ -15,7 +15,7 @@ use crate::sip::parse::{self, Malformed};
 mod compare;
 mod escape;
 
-pub(crate) use escape::is_user_char;
+pub(crate) use escape::{is_user_char, unescape};
 
 /// What stands before the first colon.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

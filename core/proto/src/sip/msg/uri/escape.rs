@@ -39,7 +39,7 @@ fn escape(text: &str, is_plain: impl Fn(char) -> bool) -> String {
 }
 
 /// Escapes undone. Where the bytes are not UTF-8 they are read as Latin-1, so that nothing is lost.
-pub(super) fn unescape(text: &str) -> Cow<'_, str> {
+pub(crate) fn unescape(text: &str) -> Cow<'_, str> {
     if !text.contains('%') {
         return Cow::Borrowed(text);
     }
