@@ -88,7 +88,7 @@ impl Account {
     }
 
     /// The command line, without the password and the state folder.
-    fn arguments(&self) -> Vec<String> {
+    pub fn arguments(&self) -> Vec<String> {
         let ca = self.ca.display().to_string();
         let pairs = [
             ("--server", self.server.as_str()),

@@ -123,13 +123,13 @@ fn hold_and_resume_reach_the_exchange_and_sound_comes_back() {
 }
 
 #[test]
-fn digits_reach_the_dial_plan() {
+fn a_hundred_digits_reach_the_dial_plan_none_lost_or_doubled() {
     let (_lab, asterisk, mut phone) = registered("dtmf", "201");
     let log = asterisk.log();
     phone.call("606");
-    let digits = "0123456789*ABCD".repeat(2);
+    let digits = "11233455*D".repeat(10);
     phone.tell(json!({ "cmd": "dtmf", "digits": digits }));
-    log.wait(&format!("digits read: {digits}"), Duration::from_secs(40));
+    log.wait(&format!("digits read: {digits}"), Duration::from_secs(90));
 }
 
 #[test]
@@ -242,11 +242,16 @@ fn baresip_puts_us_on_hold_and_takes_us_back() {
     let mut baresip = Baresip::start(&lab, Server::Asterisk, "202", true);
     let mut phone = Agent::start(&lab, &Account::at_asterisk(&lab, "201"));
     phone.event("registered");
-    phone.call("202");
+    let call = phone.call("202");
     baresip.event("CALL_ESTABLISHED", SOON);
     phone.stats_where(SOON, |stats| stats["received"].as_u64() > Some(50));
+
     baresip.hold(true);
+    phone.call_is(call, "held");
+    assert_eq!(phone.state()["calls"][0]["held_by"], "them");
     baresip.hold(false);
+    phone.call_is(call, "active");
+    assert_eq!(phone.state()["calls"][0]["held_by"], "none");
     let before = phone.stats()["received"].as_u64();
     phone.stats_where(SOON, |stats| {
         stats["received"].as_u64() > before.map(|count| count + 100)
@@ -284,6 +289,18 @@ fn a_phone_that_requires_encryption_refuses_a_call_without_keys() {
     asterisk.command("channel originate PJSIP/211 application Echo");
     log.wait("SIP/2.0 488", SOON);
     phone.no_event_for("incoming", Duration::from_millis(500));
+}
+
+#[test]
+fn a_call_whose_server_died_ends_with_a_reason() {
+    let (_lab, mut asterisk, mut phone) = registered("died", "201");
+    let call = phone.call("600");
+    asterisk.kill();
+    let ended = phone.call_is_within(call, "ended", Duration::from_secs(150));
+    assert!(
+        ended["reason"].as_str().is_some_and(|reason| reason.len() > 5),
+        "{ended}"
+    );
 }
 
 #[test]
