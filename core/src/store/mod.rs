@@ -1,1 +1,3 @@
-//! What is kept on disk and in the key store.
+//! What outlives the program: settings and learnt state in files, passwords in the operating system's key store.
+
+pub mod secrets;
