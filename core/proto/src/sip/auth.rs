@@ -179,9 +179,11 @@ impl Authenticator {
         self.stale_in_a_row = 0;
     }
 
-    /// Adds credentials for a nonce that is known, which saves a round trip; does nothing if none is.
+    /// Adds credentials for a nonce that is known, which saves a round trip; does nothing if none is, or if the request
+    /// has credentials already because it answers a challenge.
     pub fn authorise(&mut self, request: &mut Request, random: &mut Random) {
-        for asker in Asker::BOTH {
+        let has_any = Asker::BOTH.iter().any(|asker| request.headers.has(asker.credentials()));
+        for asker in Asker::BOTH.into_iter().filter(|_| !has_any) {
             if let Some(credentials) = self.next_credentials(asker, request, random) {
                 request.headers.set(asker.credentials(), credentials);
             }

@@ -11,6 +11,7 @@ pub mod msg;
 pub mod offer_answer;
 pub mod parse;
 pub mod probe;
+pub mod register;
 mod server;
 mod server_invite;
 pub mod session;

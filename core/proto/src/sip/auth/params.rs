@@ -116,10 +116,7 @@ impl<'a> Cursor<'a> {
 
     /// A value without quotes. Wider than a token: old servers leave base64 bare.
     fn bare(&mut self) -> Option<String> {
-        let end = self
-            .0
-            .find(|c: char| matches!(c, ',' | ' ' | '\t' | '"'))
-            .unwrap_or(self.0.len());
+        let end = self.0.find([',', ' ', '\t', '"']).unwrap_or(self.0.len());
         let (value, rest) = self.0.split_at_checked(end)?;
         self.0 = rest;
         (!value.is_empty()).then(|| value.to_owned())

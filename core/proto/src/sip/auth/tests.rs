@@ -162,6 +162,17 @@ fn a_known_nonce_saves_the_round_trip_and_its_count_rises() {
 }
 
 #[test]
+fn the_answer_to_a_challenge_is_not_signed_twice() {
+    let mut phone = Phone::new();
+    let register = request(Method::Register, 1);
+    let challenge = r#"Digest realm="pbx.example",nonce="n",qop="auth""#;
+    let retried = phone.answer(&register, &challenged(&register, challenge)).unwrap();
+    let mut again = retried.clone();
+    phone.authenticator.authorise(&mut again, &mut phone.random);
+    assert_eq!(again, retried);
+}
+
+#[test]
 fn a_nonce_without_qop_is_used_once() {
     let mut registrar = Registrar {
         qop: None,
