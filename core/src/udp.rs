@@ -7,6 +7,7 @@
 //!
 //! DSCP EF (RFC 4594 4.1) is asked for and silently done without where the system refuses; Windows ignores it.
 
+use crate::blame::Blame;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -67,6 +68,22 @@ pub enum UdpError {
         /// The system's reason.
         source: io::Error,
     },
+}
+
+impl UdpError {
+    /// Who erred.
+    pub const fn blame(&self) -> Blame {
+        match self {
+            Self::NoRoute { .. } | Self::AddressGone { .. } => Blame::Network,
+            Self::NoFreePort { .. } => Blame::User,
+            Self::Refused { .. } => Blame::Device,
+        }
+    }
+
+    /// Whether the same call may succeed later with nothing changed here.
+    pub const fn retry_helps(&self) -> bool {
+        !matches!(self, Self::Refused { .. })
+    }
 }
 
 impl MediaSocket {

@@ -121,6 +121,22 @@ impl AccountConfig {
         self.auth_user.as_deref().unwrap_or(&self.user)
     }
 
+    /// Where to connect: the configured server, else the outbound proxy, else the domain. Only the latter two, and only
+    /// without a port, are looked up by SRV; so a server always has one here.
+    pub fn destination(&self) -> HostPort {
+        match (&self.server, &self.outbound_proxy) {
+            (Some(server), _) => HostPort {
+                host: server.host.clone(),
+                port: Some(server.port.unwrap_or(self.transport.default_port())),
+            },
+            (None, Some(proxy)) => proxy.clone(),
+            (None, None) => HostPort {
+                host: self.domain.clone(),
+                port: None,
+            },
+        }
+    }
+
     /// The name that the server's certificate must carry: the configured one, else the outbound proxy's, else the
     /// domain; never what SRV said and never `server`, which says only where to connect.
     pub fn certificate_name(&self) -> &str {

@@ -179,6 +179,16 @@ fn required_encryption_without_tls_is_said_to_be_useless() {
 }
 
 #[test]
+fn a_server_is_connected_to_without_srv_and_a_proxy_or_domain_with_it() {
+    let mut account = account();
+    assert_eq!(account.destination().to_string(), "pbx.example.com");
+    account.outbound_proxy = Some("edge.example.net".parse().unwrap());
+    assert_eq!(account.destination().to_string(), "edge.example.net");
+    account.server = Some("10.0.0.7".parse().unwrap());
+    assert_eq!(account.destination().to_string(), "10.0.0.7:5061");
+}
+
+#[test]
 fn the_certificate_must_name_what_the_person_configured() {
     let mut account = account();
     account.server = Some("10.0.0.7:5061".parse().unwrap());
