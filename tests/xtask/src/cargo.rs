@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use crate::machine;
+use crate::shell::Result;
+use crate::{machine, shell};
 
 /// `cargo SUBCOMMAND` in the clone, with our target folder and the lock file as it is.
 pub fn cargo(subcommand: &str) -> Command {
@@ -14,6 +15,14 @@ pub fn cargo(subcommand: &str) -> Command {
         .env("TOESTEL_CACHE", machine::cache())
         .arg(subcommand);
     command
+}
+
+/// Sees to a part of the toolchain that not every installation has: `rustfmt`, whose subcommand is `fmt`, or `clippy`.
+pub fn component(name: &str, subcommand: &str) -> Result<()> {
+    if shell::succeeds(cargo(subcommand).arg("--version")) {
+        return Ok(());
+    }
+    shell::run(Command::new("rustup").args(["component", "add", name]))
 }
 
 /// What the test harness counted, from its lines `test result: ok. 12 passed; 0 failed; …`.

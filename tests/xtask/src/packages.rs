@@ -22,13 +22,7 @@ pub struct Need {
 /// What building the phone needs: a C and C++ compiler and CMake for libopus, and the headers of the sound system.
 pub const BUILD: Need = Need {
     what: "the build",
-    apt: &[
-        "build-essential",
-        "cmake",
-        "pkg-config",
-        "libasound2-dev",
-        "libpulse-dev",
-    ],
+    apt: &["build-essential", "cmake", "pkg-config", "libasound2-dev"],
     dnf: &[
         "gcc",
         "gcc-c++",
@@ -36,18 +30,9 @@ pub const BUILD: Need = Need {
         "cmake",
         "pkgconf-pkg-config",
         "alsa-lib-devel",
-        "pulseaudio-libs-devel",
     ],
-    pacman: &["base-devel", "cmake", "pkgconf", "alsa-lib", "libpulse"],
-    zypper: &[
-        "gcc",
-        "gcc-c++",
-        "make",
-        "cmake",
-        "pkgconf-pkg-config",
-        "alsa-devel",
-        "libpulse-devel",
-    ],
+    pacman: &["base-devel", "cmake", "pkgconf", "alsa-lib"],
+    zypper: &["gcc", "gcc-c++", "make", "cmake", "pkgconf-pkg-config", "alsa-devel"],
     brew: &["cmake"],
     winget: &["Kitware.CMake", "Microsoft.VisualStudio.2022.BuildTools"],
     filled: can_build,
@@ -62,9 +47,7 @@ pub const PEERS: Need = Need {
         "kamailio",
         "kamailio-outbound-modules",
         "kamailio-tls-modules",
-        "libasound2-plugins",
         "mmdebstrap",
-        "openssl",
         "pulseaudio",
         "pulseaudio-utils",
         "python3-dev",
@@ -117,10 +100,8 @@ fn by_hand(need: &Need, system: &[String]) -> String {
 
 fn can_build() -> bool {
     let has = |program: &str, flag: &str| shell::succeeds(Command::new(program).arg(flag));
-    let sound = || {
-        std::env::consts::OS != "linux"
-            || shell::succeeds(Command::new("pkg-config").args(["--exists", "alsa", "libpulse"]))
-    };
+    let sound =
+        || std::env::consts::OS != "linux" || shell::succeeds(Command::new("pkg-config").args(["--exists", "alsa"]));
     has("cmake", "--version") && (cfg!(windows) || has("cc", "--version")) && sound()
 }
 

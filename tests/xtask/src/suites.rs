@@ -56,9 +56,7 @@ const fn suite(name: &'static str, what: &'static str, run: fn(&Request<'_>) -> 
 
 /// Every suite there is.
 pub const ALL: &[Suite] = &[
-    suite("format", "rustfmt leaves every file as it is", |_| {
-        check(shell::run(cargo::cargo("fmt").args(["--all", "--check"])))
-    }),
+    suite("format", "rustfmt leaves every file as it is", |_| check(format())),
     suite("size", "no file over 500 lines, no function over 60", |_| {
         check(size::check(&machine::root()))
     }),
@@ -234,7 +232,13 @@ fn deny_dependencies() -> Result<Report> {
     })
 }
 
+fn format() -> Result<()> {
+    cargo::component("rustfmt", "fmt")?;
+    shell::run(cargo::cargo("fmt").args(["--all", "--check"]))
+}
+
 fn clippy() -> Result<Report> {
+    cargo::component("clippy", "clippy")?;
     let mut clippy = cargo::cargo("clippy");
     check(shell::run(clippy.args([
         "--workspace",
