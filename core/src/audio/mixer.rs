@@ -134,8 +134,10 @@ mod tests {
 
     #[test]
     fn meters_read_in_decibels_below_overload_and_start_anew() {
-        let mut mixer = Mixer::default();
-        mixer.peaks = (3277, 0);
+        let mut mixer = Mixer {
+            peaks: (3277, 0),
+            ..Mixer::default()
+        };
         let (microphone, speaker) = mixer.read_meters(Instant::ORIGIN);
         assert!((microphone + 20.0).abs() < 0.01, "{microphone}");
         assert_eq!(speaker, -90.0);

@@ -88,10 +88,10 @@ impl Encoder for OpusEncoder {
 /// The widest band that a far end which plays at `rate` Hz can use (RFC 6716 table 1).
 fn bandwidth(rate: Option<u32>) -> Bandwidth {
     match rate.unwrap_or(48_000) {
-        ..=8_000 => Bandwidth::Narrowband,
-        ..=12_000 => Bandwidth::Mediumband,
-        ..=16_000 => Bandwidth::Wideband,
-        ..=24_000 => Bandwidth::Superwideband,
+        0..=8_000 => Bandwidth::Narrowband,
+        8_001..=12_000 => Bandwidth::Mediumband,
+        12_001..=16_000 => Bandwidth::Wideband,
+        16_001..=24_000 => Bandwidth::Superwideband,
         _ => Bandwidth::Fullband,
     }
 }

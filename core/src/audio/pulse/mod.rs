@@ -24,9 +24,9 @@ use wire::{Message, Wire, read_answer};
 /// Bytes of a millisecond: 48 samples of 16 bits.
 const MILLISECOND: u32 = 96;
 /// The server asks for this much at once.
-const REQUEST: u32 = 10 * MILLISECOND;
+const REQUEST: u32 = 20 * MILLISECOND;
 /// The server holds this much of ours, device included; more once it ran dry.
-const TARGET: u32 = 30 * MILLISECOND;
+const TARGET: u32 = 40 * MILLISECOND;
 const LONGEST_TARGET: u32 = 80 * MILLISECOND;
 /// The microphone comes in pieces of this size.
 const FRAGMENT: u32 = 20 * MILLISECOND;
@@ -88,10 +88,7 @@ impl PulseCard {
                 channel_map: protocol::ChannelMap::mono(),
                 sink_name: device,
                 buffer_attr: buffer(self.target),
-                flags: StreamFlags {
-                    adjust_latency: true,
-                    ..StreamFlags::default()
-                },
+                flags: stream_flags(),
                 props: phone_props(),
                 ..protocol::PlaybackStreamParams::default()
             }))?;
@@ -110,10 +107,7 @@ impl PulseCard {
                     fragment_size: FRAGMENT,
                     ..BufferAttr::default()
                 },
-                flags: StreamFlags {
-                    adjust_latency: true,
-                    ..StreamFlags::default()
-                },
+                flags: stream_flags(),
                 props: phone_props(),
                 ..protocol::RecordStreamParams::default()
             }))?;
@@ -136,13 +130,15 @@ impl PulseCard {
                         let open: protocol::CreatePlaybackStreamReply = read_answer(body, version)?;
                         self.wanted = open.requested_bytes as usize;
                         self.speaker = Stream::Open { channel: open.channel };
+                        self.wire.send(&Command::CorkPlaybackStream(go(open.channel)))?;
                     } else if is_opening(&self.microphone, number) {
                         let open: protocol::CreateRecordStreamReply = read_answer(body, version)?;
                         self.microphone = Stream::Open { channel: open.channel };
+                        self.wire.send(&Command::CorkRecordStream(go(open.channel)))?;
                     }
                 }
                 Some(Message::Refused(number)) => self.refused(number)?,
-                Some(Message::Command(command)) => self.happened(command)?,
+                Some(Message::Command(command)) => self.happened(*command)?,
                 None => {
                     if !self.wire.fill()? {
                         return Ok(());
@@ -363,6 +359,21 @@ fn buffer(target: u32) -> BufferAttr {
         minimum_request_length: REQUEST,
         pre_buffering: 0,
         ..BufferAttr::default()
+    }
+}
+
+/// Lets the stream of `channel` run.
+const fn go(channel: u32) -> protocol::CorkStreamParams {
+    protocol::CorkStreamParams { channel, cork: false }
+}
+
+/// A stream begins corked: the device then learns what latency is wanted before it wakes, and does not first fill its
+/// longest buffer with two seconds of silence.
+fn stream_flags() -> StreamFlags {
+    StreamFlags {
+        start_corked: true,
+        adjust_latency: true,
+        ..StreamFlags::default()
     }
 }
 

@@ -39,7 +39,7 @@ pub enum Message<'a> {
     /// The refusal of the command of that number.
     Refused(u32),
     /// Something happened.
-    Command(Command),
+    Command(Box<Command>),
     /// Sound of the microphone, 16 bits little-endian.
     Sound(u32, &'a [u8]),
 }
@@ -220,7 +220,7 @@ impl<S: Read + Write> Wire<S> {
                 tracing::debug!(?error, number, "the sound server refused a request");
                 Message::Refused(number)
             }
-            other => Message::Command(other),
+            other => Message::Command(Box::new(other)),
         }))
     }
 }
