@@ -106,10 +106,20 @@ pub fn start(shared: Arc<Shared>, first: Command) -> io::Result<Running> {
     let (commands, received) = channel();
     let mut studio = Studio::new(shared, poll, received);
     std::thread::Builder::new().name("media".into()).spawn(move || {
+        hurry();
         studio.obey(first);
         studio.run();
     })?;
     Ok(Running { commands, waker })
+}
+
+/// Asks for the priority that sound servers give themselves, so that a busy machine does not delay the call. Most
+/// users may not have it (RLIMIT_NICE); the call then works as well as the machine lets it.
+fn hurry() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, -11) {
+        tracing::debug!(%error, "the media thread runs at ordinary priority");
+    }
 }
 
 /// The thread's state.

@@ -23,11 +23,12 @@ use wire::{Message, Wire, read_answer};
 
 /// Bytes of a millisecond: 48 samples of 16 bits.
 const MILLISECOND: u32 = 96;
-/// The server asks for this much at once.
-const REQUEST: u32 = 20 * MILLISECOND;
-/// The server holds this much of ours, device included; more once it ran dry.
-const TARGET: u32 = 40 * MILLISECOND;
-const LONGEST_TARGET: u32 = 80 * MILLISECOND;
+/// The server asks for at least this much at once.
+const REQUEST: u32 = 10 * MILLISECOND;
+/// The server holds at most this much of ours; more once it ran dry. It gives the device half of what two requests
+/// leave over, and a device of 15 ms is what keeps wake-ups few without much delay: see the table in ADR 4.
+const TARGET: u32 = 50 * MILLISECOND;
+const LONGEST_TARGET: u32 = 90 * MILLISECOND;
 /// The microphone comes in pieces of this size.
 const FRAGMENT: u32 = 20 * MILLISECOND;
 /// How long to wait before a lost stream is opened again.
