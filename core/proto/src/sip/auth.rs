@@ -15,13 +15,12 @@ mod credentials;
 mod digest;
 mod login;
 mod params;
-mod probe;
+pub mod probe;
 
 pub use challenge::Challenge;
 pub use choice::Refusal;
 pub use credentials::{Credentials, Protection};
 pub use digest::{Algorithm, Qop};
-pub use probe::{Probe, probe};
 
 use super::msg::{HeaderName, Method, Request, Response, StatusCode};
 use crate::random::Random;

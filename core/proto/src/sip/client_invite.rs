@@ -30,7 +30,8 @@ enum State {
         timer_a: Option<(Instant, Duration)>,
         timer_b: Instant,
     },
-    /// A provisional response came. `abandoned` is when an INVITE that was cancelled is given up (9.1).
+    /// A provisional response came; nothing limits the wait, whoever loses patience cancels. `abandoned` is when an
+    /// INVITE that was cancelled is given up (9.1).
     Proceeding {
         abandoned: Option<Instant>,
     },

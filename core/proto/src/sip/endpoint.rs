@@ -309,4 +309,6 @@ impl Endpoint {
 }
 
 #[cfg(test)]
+mod lossy;
+#[cfg(test)]
 mod tests;

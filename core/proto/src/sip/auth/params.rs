@@ -210,6 +210,18 @@ mod tests {
         assert_eq!(schemes(&"Digest a=1, ".repeat(9)), None);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_input_makes_the_reader_panic_and_what_it_reads_holds_no_quoting(text in "(Digest |,|[a-z]=|\"|\\\\|é| |.){0,40}") {
+            for scheme in schemes(&text).unwrap_or_default() {
+                proptest::prop_assert!(!scheme.name.is_empty());
+            }
+            let quoted = format!("Digest a={}", Quoted(&text));
+            let read = schemes(&quoted).unwrap();
+            proptest::prop_assert_eq!(read[0].parameters.get("a"), Some(text.as_str()));
+        }
+    }
+
     #[test]
     fn what_is_quoted_is_read_back_unchanged() {
         for text in ["", "plain", "a\"b", "back\\slash", "\\", "comma, space", "é"] {
