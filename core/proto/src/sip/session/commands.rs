@@ -120,7 +120,7 @@ impl Session {
             return Err(CommandRefused::NoDialog);
         }
         for tag in tags {
-            self.with_leg(&tag, now, |leg, _| {
+            self.with_leg(&tag, |leg, _| {
                 leg.want(sdp.clone(), now);
                 Flow::Continue(())
             });
@@ -133,7 +133,7 @@ impl Session {
     /// [`Session::answer`].
     pub fn answer_offer(&mut self, sdp: Bytes, now: Instant) -> Result<(), CommandRefused> {
         let tag = self.owing_leg().ok_or(CommandRefused::NoOffer)?;
-        self.with_leg(&tag, now, |leg, out| {
+        self.with_leg(&tag, |leg, out| {
             leg.answer_offer(out, sdp, now);
             Flow::Continue(())
         });
@@ -160,7 +160,7 @@ impl Session {
                 Err(CommandRefused::NoOffer)
             };
         };
-        self.with_leg(&tag, now, |leg, out| leg.refuse_offer(out, status, warning));
+        self.with_leg(&tag, |leg, out| leg.refuse_offer(out, status, warning));
         self.settle(now);
         Ok(())
     }
@@ -234,7 +234,7 @@ impl Session {
 
     fn conclude(&mut self, flow: Flow, now: Instant) {
         if let Flow::Break(over) = flow {
-            self.finish(over, now);
+            self.finish(over);
         }
         self.settle(now);
     }

@@ -166,6 +166,15 @@ impl Leg {
         self.invite_out = Some(out.send(&self.tag, request, Purpose::Reinvite { refresh }));
     }
 
+    /// The call is over while our INVITE is in progress. The other side may have answered it and stopped repeating the
+    /// answer when our BYE came; the CANCEL makes sure that the INVITE ends (RFC 3261 9.1).
+    pub(super) fn cancel_invite(&mut self, out: &mut Outbox) {
+        let pending = |id: &mut RequestId| out.requests.get(id).is_some_and(|pending| pending.challenge.is_none());
+        if let Some(id) = self.invite_out.take_if(pending) {
+            out.push(Output::Cancel { id, reason: None });
+        }
+    }
+
     /// A provisional response to our INVITE within the dialog: only a reliable one matters.
     pub(super) fn reinvite_progress(&mut self, out: &mut Outbox, invite: &Request, response: &Response) {
         if let Some((meaning, sdp)) = self.take_reliable(out, invite, response) {

@@ -25,6 +25,8 @@ mod output;
 mod prack;
 mod responses;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod uac;
 mod uas;
@@ -115,7 +117,7 @@ impl Session {
     pub fn handle_timeout(&mut self, now: Instant) {
         let tags: Vec<String> = self.legs.keys().cloned().collect();
         for tag in tags {
-            self.with_leg(&tag, now, |leg, out| leg.handle_timeout(out, now));
+            self.with_leg(&tag, |leg, out| leg.handle_timeout(out, now));
         }
         self.run_dial_timers(now);
         self.settle(now);
@@ -125,7 +127,7 @@ impl Session {
     pub fn handle_request(&mut self, key: ServerKey, request: Request, now: Instant) {
         let tag = request.from.tag().unwrap_or_default().to_owned();
         if self.is_live(&tag) {
-            self.with_leg(&tag, now, |leg, out| leg.handle_request(out, key, request, now));
+            self.with_leg(&tag, |leg, out| leg.handle_request(out, key, request, now));
         } else {
             // The branches that lost, and a call that is over, only take their BYE.
             let known = request.method == Method::Bye && self.legs.contains_key(&tag);
@@ -135,7 +137,7 @@ impl Session {
                 StatusCode::NO_SUCH_CALL
             };
             if known {
-                self.with_leg(&tag, now, |leg, _| {
+                self.with_leg(&tag, |leg, _| {
                     (leg.accepted, leg.bye_due) = (None, None);
                     Flow::Continue(())
                 });
@@ -148,7 +150,7 @@ impl Session {
     /// The ACK of a 2xx that we sent.
     pub fn handle_ack(&mut self, ack: &Request, now: Instant) {
         let tag = ack.from.tag().unwrap_or_default().to_owned();
-        self.with_leg(&tag, now, |leg, out| leg.handle_ack(out, ack));
+        self.with_leg(&tag, |leg, out| leg.handle_ack(out, ack));
         self.settle(now);
     }
 
@@ -164,18 +166,18 @@ impl Session {
     }
 
     /// Lets a leg work, and ends the session if it says so.
-    fn with_leg(&mut self, tag: &str, now: Instant, work: impl FnOnce(&mut Leg, &mut Outbox) -> Flow) {
+    fn with_leg(&mut self, tag: &str, work: impl FnOnce(&mut Leg, &mut Outbox) -> Flow) {
         let live = self.is_live(tag);
         if let Some(leg) = self.legs.get_mut(tag)
             && let Flow::Break(over) = work(leg, &mut self.out)
             && live
         {
-            self.finish(over, now);
+            self.finish(over);
         }
     }
 
     /// The call is over: tell the owner, answer what is open, tell the other side, and forget what no longer matters.
-    fn finish(&mut self, over: Over, now: Instant) {
+    fn finish(&mut self, over: Over) {
         if self.phase == Phase::Ended {
             return;
         }
@@ -184,6 +186,7 @@ impl Session {
         self.out.event(Event::Ended(over.ended));
         for leg in self.legs.values_mut() {
             leg.wind_up(&mut self.out);
+            leg.cancel_invite(&mut self.out);
         }
         if let Some(leg) = self
             .chosen
@@ -198,7 +201,7 @@ impl Session {
             Purpose::Dial | Purpose::Reinvite { .. } => pending.challenge.is_none(),
             _ => false,
         });
-        self.cancel_dial(over.reason, now);
+        self.cancel_dial(over.reason);
     }
 
     /// What follows every input: offers whose turn has come, and the end of it all.
@@ -208,7 +211,7 @@ impl Session {
         }
         let tags: Vec<String> = self.legs.keys().filter(|tag| self.is_live(tag)).cloned().collect();
         for tag in tags {
-            self.with_leg(&tag, now, |leg, out| {
+            self.with_leg(&tag, |leg, out| {
                 leg.pursue(out, now);
                 Flow::Continue(())
             });

@@ -23,7 +23,8 @@ pub enum Output {
         /// The request, without Via.
         request: Request,
     },
-    /// Cancel the INVITE that was sent as `id`; a provisional response to it has been received (RFC 3261 9.1).
+    /// Cancel the INVITE that was sent as `id`, as soon as a provisional response to it came (RFC 3261 9.1). It still
+    /// gets a final response, or fails after 64*T1.
     Cancel {
         /// The INVITE.
         id: RequestId,

@@ -19,7 +19,7 @@ impl Session {
             .filter(|pending| pending.challenge.is_none())
             .cloned();
         match pending {
-            Some(pending) if response.status.is_provisional() => self.progress_of(&pending, response, now),
+            Some(pending) if response.status.is_provisional() => self.progress_of(&pending, response),
             Some(pending) => {
                 self.out.requests.remove(&id);
                 if !self.challenged(id, &pending, response) {
@@ -100,10 +100,10 @@ impl Session {
         true
     }
 
-    fn progress_of(&mut self, pending: &Pending, response: &Response, now: Instant) {
+    fn progress_of(&mut self, pending: &Pending, response: &Response) {
         match pending.purpose {
-            Purpose::Dial => self.dial_progress(response, now),
-            Purpose::Reinvite { .. } => self.with_leg(&pending.tag, now, |leg, out| {
+            Purpose::Dial => self.dial_progress(response),
+            Purpose::Reinvite { .. } => self.with_leg(&pending.tag, |leg, out| {
                 leg.reinvite_progress(out, &pending.request, response);
                 Flow::Continue(())
             }),
@@ -122,10 +122,10 @@ impl Session {
         let tag = pending.tag.clone();
         match pending.purpose {
             Purpose::Dial if response.status.is_success() => self.dial_success(response, now),
-            Purpose::Dial => self.dial_failure(response, failure, now),
+            Purpose::Dial => self.dial_failure(response, failure),
             Purpose::Reinvite { .. } => {
                 let ended = self.phase == Phase::Ended;
-                self.with_leg(&tag, now, |leg, out| {
+                self.with_leg(&tag, |leg, out| {
                     let flow = leg.handle_reinvite_final(out, id, pending, response, now);
                     if ended {
                         leg.wind_up(out);
@@ -134,26 +134,24 @@ impl Session {
                 });
             }
             Purpose::Update | Purpose::Refresh => {
-                self.with_leg(&tag, now, |leg, out| {
-                    leg.handle_update_final(out, &pending, response, now)
-                });
+                self.with_leg(&tag, |leg, out| leg.handle_update_final(out, &pending, response, now));
             }
-            Purpose::Prack { rseq } => self.with_leg(&tag, now, |leg, _| {
+            Purpose::Prack { rseq } => self.with_leg(&tag, |leg, _| {
                 leg.handle_prack_final(rseq, response);
                 Flow::Continue(())
             }),
-            Purpose::Bye => self.with_leg(&tag, now, |leg, _| {
+            Purpose::Bye => self.with_leg(&tag, |leg, _| {
                 leg.handle_bye_final(pending.request, response, now);
                 Flow::Continue(())
             }),
-            Purpose::Probe => self.with_leg(&tag, now, |leg, out| {
+            Purpose::Probe => self.with_leg(&tag, |leg, out| {
                 leg.judge(response)?;
                 if failure.is_none() {
                     out.event(Event::Alive);
                 }
                 Flow::Continue(())
             }),
-            Purpose::Other => self.with_leg(&tag, now, |leg, out| {
+            Purpose::Other => self.with_leg(&tag, |leg, out| {
                 let result = failure.map_or_else(|| Ok(Box::new(response.clone())), Err);
                 out.event(Event::Outcome { id, result });
                 leg.judge(response)

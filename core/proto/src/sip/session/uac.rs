@@ -26,15 +26,11 @@ const TRIES: u32 = 4;
 pub(super) struct Dialled {
     pub(super) id: RequestId,
     pub(super) invite: Request,
-    /// Whether a provisional response came: only then it may be cancelled (9.1).
-    provisional: bool,
-    /// The CANCEL that waits for that, with its Reason.
-    cancel: Option<Option<Reason>>,
     /// How often a 422 made us ask again.
     tries: u32,
     /// Whether a 2xx came.
     answered: bool,
-    /// When nothing more can come: 64*T1 after the first 2xx (13.2.2.4), or after the CANCEL (9.1).
+    /// When no further branch can answer: 64*T1 after the first 2xx (13.2.2.4).
     over_at: Option<Instant>,
 }
 
@@ -43,8 +39,6 @@ impl Dialled {
         Self {
             id,
             invite,
-            provisional: false,
-            cancel: None,
             tries,
             answered: false,
             over_at: None,
@@ -79,11 +73,7 @@ impl Session {
     }
 
     /// A provisional response to our INVITE.
-    pub(super) fn dial_progress(&mut self, response: &Response, now: Instant) {
-        if let Some(dialled) = &mut self.dialled {
-            dialled.provisional = true;
-        }
-        self.send_cancel(now);
+    pub(super) fn dial_progress(&mut self, response: &Response) {
         if self.phase != Phase::Calling || response.status == StatusCode::TRYING {
             return;
         }
@@ -136,7 +126,7 @@ impl Session {
         }
         self.phase = Phase::Confirmed;
         self.chosen = Some(tag.clone());
-        self.with_leg(&tag, now, |leg, out| match brought {
+        self.with_leg(&tag, |leg, out| match brought {
             Ok((meaning, sdp)) => {
                 leg.report_answered(out, meaning, sdp);
                 Flow::Continue(())
@@ -146,7 +136,7 @@ impl Session {
     }
 
     /// Our INVITE was refused, or got no response.
-    pub(super) fn dial_failure(&mut self, response: &Response, failure: Option<Failure>, now: Instant) {
+    pub(super) fn dial_failure(&mut self, response: &Response, failure: Option<Failure>) {
         let Some(dialled) = self.dialled.take_if(|dialled| !dialled.answered) else {
             return;
         };
@@ -171,7 +161,7 @@ impl Session {
             None => Ended::with_response(by, response),
         };
         if let Flow::Break(over) = Over::silent(ended) {
-            self.finish(over, now);
+            self.finish(over);
         }
     }
 
@@ -200,35 +190,21 @@ impl Session {
         id
     }
 
-    /// Nobody wants the call any more: the INVITE is cancelled as soon as that is allowed.
-    pub(super) fn cancel_dial(&mut self, reason: Option<Reason>, now: Instant) {
+    /// Nobody wants the call any more: the INVITE is cancelled, as soon as that is allowed (9.1).
+    pub(super) fn cancel_dial(&mut self, reason: Option<Reason>) {
         let requests = &self.out.requests;
         // An INVITE that was refused with a challenge is over already.
         self.dialled
             .take_if(|dialled| !dialled.answered && !requests.contains_key(&dialled.id));
-        if let Some(dialled) = self.dialled.as_mut().filter(|dialled| !dialled.answered) {
-            dialled.cancel = Some(reason);
-        }
-        self.send_cancel(now);
-    }
-
-    fn send_cancel(&mut self, now: Instant) {
-        let patience = self.out.settings.patience();
-        if let Some(dialled) = self.dialled.as_mut().filter(|dialled| dialled.provisional)
-            && let Some(reason) = dialled.cancel.take()
-        {
-            dialled.over_at = Some(now + patience);
-            let id = dialled.id;
-            self.out.push(Output::Cancel { id, reason });
+        if let Some(Dialled { id, .. }) = self.dialled.as_ref().filter(|dialled| !dialled.answered) {
+            self.out.push(Output::Cancel { id: *id, reason });
         }
     }
 
     /// Stops waiting for branches that never said anything.
     pub(super) fn run_dial_timers(&mut self, now: Instant) {
         let over = |dialled: &mut Dialled| dialled.over_at.is_some_and(|at| at <= now);
-        if let Some(dialled) = self.dialled.take_if(over) {
-            self.out.requests.remove(&dialled.id);
-        }
+        self.dialled.take_if(over);
     }
 }
 

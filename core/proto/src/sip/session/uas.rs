@@ -64,15 +64,15 @@ impl Session {
 
     /// The other side cancelled its INVITE `key`, the first or a later one. The endpoint has answered the CANCEL.
     pub fn handle_cancel(&mut self, key: ServerKey, cancel: &Request, now: Instant) {
-        self.invite_void(key, Ended::with_request(cancel), now);
+        self.invite_void(key, Ended::with_request(cancel));
         self.settle(now);
     }
 
     /// The flow that the request `key` came by broke before it was answered: no answer can reach its sender.
     pub fn handle_stranded(&mut self, key: ServerKey, now: Instant) {
-        self.invite_void(key, Ended::by(EndedBy::FlowLost), now);
+        self.invite_void(key, Ended::by(EndedBy::FlowLost));
         if let Some(tag) = self.chosen.clone() {
-            self.with_leg(&tag, now, |leg, out| {
+            self.with_leg(&tag, |leg, out| {
                 leg.forget_request(out, key);
                 Flow::Continue(())
             });
@@ -81,11 +81,11 @@ impl Session {
     }
 
     /// The INVITE `key` is not to be answered any more: the call ends with it if it started the call.
-    fn invite_void(&mut self, key: ServerKey, ended: Ended, now: Instant) {
+    fn invite_void(&mut self, key: ServerKey, ended: Ended) {
         let Some(tag) = self.chosen.clone() else {
             return;
         };
-        self.with_leg(&tag, now, |leg, out| match &leg.invite_in {
+        self.with_leg(&tag, |leg, out| match &leg.invite_in {
             Some(invite) if invite.key == key && invite.first => {
                 leg.refuse_invite(out, StatusCode::REQUEST_TERMINATED, None);
                 Over::silent(ended)
