@@ -5,7 +5,7 @@
 //! Apple's systems (which is `mach_continuous_time` there), and on Windows the performance counter behind
 //! `std::time::Instant`, which goes on counting through sleep.
 //!
-//! [`Alarm`] waits for a [`Wake`] without ever polling. On Linux and Android it is a timer of the kernel on the same
+//! [`Alarm`] waits for a [`Wake`](toestel_proto::time::Wake) without ever polling. On Linux and Android it is a timer of the kernel on the same
 //! clock: a moment that passed during sleep rings at resume, and a resume is itself noticed at once. Elsewhere it is
 //! tokio's timer, which does not count sleep on Apple's systems: there the shell's "did wake" notice, or the change of
 //! network that comes with it, must make the runtime set the alarm anew; [`Alarm::set`] then rings at once.
