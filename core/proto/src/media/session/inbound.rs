@@ -3,9 +3,9 @@
 use super::MediaEvent;
 use super::outbound::COMFORT_NOISE;
 use crate::codec::Codec;
-use crate::media::dtmf::event::EventPayload;
+use crate::media::dtmf::event::{EventLength, EventPayload};
 use crate::media::dtmf::receiver::ToneReceiver;
-use crate::media::jitter::{Arrival, Content, JitterBuffer};
+use crate::media::jitter::{Arrival, Content, Inserted, JitterBuffer};
 use crate::media::payload;
 use crate::media::plan::MediaPlan;
 use crate::media::reception::{Reception, Sequenced};
@@ -22,6 +22,9 @@ use std::time::Duration;
 const OLD_KEY_LINGERS: Duration = Duration::from_secs(3);
 /// Stragglers of the source before are not heard for as long.
 const OLD_SOURCE_RESTS: Duration = Duration::from_millis(500);
+
+/// We always agree to the keys and to flash: events 0 to 16.
+const LAST_EVENT: u8 = 16;
 
 #[derive(Debug)]
 pub(super) struct Inbound {
@@ -55,10 +58,16 @@ pub(super) enum Dropped {
     OldSource,
     #[error("a sequence number from nowhere")]
     Stray,
-    #[error("an unknown payload type")]
+    #[error("a payload type that was not agreed")]
     UnknownPayloadType,
-    #[error("a payload that cannot be what its type says")]
-    Payload,
+    #[error("an event that was not agreed")]
+    UnknownEvent,
+    #[error(transparent)]
+    Speech(#[from] payload::PayloadError),
+    #[error(transparent)]
+    Event(#[from] EventLength),
+    #[error("comfort noise without a level")]
+    NoLevel,
 }
 
 /// A packet that was taken.
@@ -66,6 +75,8 @@ pub(super) enum Dropped {
 pub(super) struct Taken {
     /// It is the newest of its source, so where it came from is where the far end is now.
     pub newest: bool,
+    /// What the jitter buffer made of it; `None` while we do not listen.
+    pub inserted: Option<Inserted>,
 }
 
 impl Inbound {
@@ -127,19 +138,18 @@ impl Inbound {
             }
             self.codec = Some(codec);
         }
-        if plan.direction.receives() {
-            let (timestamp, at) = (packet.timestamp, now);
+        let (timestamp, at) = (packet.timestamp, now);
+        let inserted = plan.direction.receives().then(|| {
             self.jitter.insert(Arrival {
                 sequence: number,
                 timestamp,
                 clock_rate,
                 at,
                 content,
-            });
-        }
-        sorted.map(|_| Taken {
-            newest: number >= before,
-        })
+            })
+        });
+        let newest = number >= before;
+        sorted.map(|_| Taken { newest, inserted })
     }
 
     /// The compound packet in an RTCP datagram.
@@ -224,7 +234,7 @@ impl Source {
     ) -> Result<(u32, Content), Dropped> {
         if let Some(codec) = plan.receive.get(&packet.payload_type).copied() {
             let rate = codec.clock_rate();
-            let length = payload::duration(codec, packet.payload).map_err(|_| Dropped::Payload)?;
+            let length = payload::duration(codec, packet.payload)?;
             self.reception.measure(packet.timestamp, rate, now);
             let payload = Bytes::copy_from_slice(packet.payload);
             return Ok((
@@ -237,13 +247,16 @@ impl Source {
             ));
         }
         if let Some(rate) = plan.receive_events.get(&packet.payload_type).copied() {
-            let event = EventPayload::parse(packet.payload).map_err(|_| Dropped::Payload)?;
+            let event = EventPayload::parse(packet.payload)?;
+            if event.event > LAST_EVENT {
+                return Err(Dropped::UnknownEvent);
+            }
             let digit = self.tones.hear(packet.timestamp, packet.marker, event, rate);
             events.extend(digit.map(MediaEvent::DigitReceived));
             return Ok((rate, Content::Nothing));
         }
         if packet.payload_type == COMFORT_NOISE && plan.comfort_noise {
-            let level = packet.payload.first().ok_or(Dropped::Payload)?;
+            let level = packet.payload.first().ok_or(Dropped::NoLevel)?;
             return Ok((8_000, Content::ComfortNoise(level & 0x7f)));
         }
         Err(Dropped::UnknownPayloadType)

@@ -11,6 +11,7 @@
 
 mod inbound;
 mod outbound;
+pub mod probe;
 mod reports;
 #[cfg(test)]
 mod tests;
