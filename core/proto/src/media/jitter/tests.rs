@@ -404,3 +404,37 @@ fn the_hint_asks_to_shorten_a_buffer_that_is_too_full_and_heeding_it_helps() {
     assert!(heeded < 35.0 && heeded <= kept, "{heeded} against {kept} ms");
     assert!(skipped_less <= skipped);
 }
+
+proptest::proptest! {
+    #[test]
+    fn whatever_arrives_frames_are_decoded_in_order_and_every_instruction_lasts(
+        packets in proptest::collection::vec(
+            (0_u64..400, proptest::prelude::any::<u32>(), 0_u8..4, 0_u64..60_000, proptest::prelude::any::<bool>()),
+            1..300,
+        ),
+    ) {
+        let mut buffer = JitterBuffer::new(Codec::Pcma, Ticks::from_millis(20));
+        let (mut now, mut last) = (0, None);
+        for (sent, noise, kind, pause, sane) in packets {
+            now += pause;
+            let mut arrival = packet(sent, now);
+            if !sane {
+                arrival.timestamp = noise;
+                arrival.clock_rate = if noise % 2 == 0 { 48_000 } else { 8_000 };
+            }
+            arrival.content = match kind {
+                0 => Content::Nothing,
+                1 => Content::ComfortNoise(40),
+                _ => arrival.content,
+            };
+            buffer.insert(arrival);
+            let playout = buffer.next(at(now));
+            proptest::prop_assert!(playout.duration > Duration::ZERO);
+            if let Play::Decode { payload, .. } = playout.play {
+                let decoded = Some(number(&payload));
+                proptest::prop_assert!(decoded > last, "{decoded:?} after {last:?}");
+                last = decoded;
+            }
+        }
+    }
+}

@@ -3,9 +3,9 @@
 use super::inbound::{Dropped, Inbound};
 use super::{MediaEvent, RemoteRtcp};
 use crate::codec::{Codec, Direction, Suite};
+use crate::hex;
 use crate::media::demux::{self, Kind};
 use crate::media::dtmf::event::EventPayload;
-use crate::media::hex;
 use crate::media::jitter::Inserted;
 use crate::media::payload;
 use crate::media::plan::{MasterKey, MediaPlan, OpusOptions, SendFormat};

@@ -503,3 +503,33 @@ fn datagrams_that_are_not_media_change_nothing_but_the_count() {
     );
     assert_eq!(pair.us.poll_event(), None);
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+    #[test]
+    fn no_datagram_from_anywhere_stops_a_stream(
+        datagrams in proptest::collection::vec(
+            (proptest::collection::vec(proptest::prelude::any::<u8>(), 0..120), 0_u8..4), 0..60,
+        ),
+    ) {
+        let mut pair = Pair::plain();
+        pair.run(100);
+        for (mut bytes, kind) in datagrams {
+            if let [first, second, ..] = bytes.as_mut_slice() {
+                match kind {
+                    0 => (*first, *second) = (0x80 | (*first & 0x3f), 200 + *second % 6),
+                    1 => (*first, *second) = (0x80, if *second % 2 == 0 { 8 } else { 101 }),
+                    2 => (*first, *second) = (0x80 | (*first & 0x3f), 111),
+                    _ => {}
+                }
+            }
+            pair.us.handle_datagram(address(THEM), &bytes, Socket::Rtp, pair.now);
+            let _ = pair.us.next(pair.now);
+        }
+        let before = pair.us.outbound.packets;
+        pair.run(400);
+        proptest::prop_assert_eq!(pair.us.outbound.packets, before + 20);
+        proptest::prop_assert!(pair.us.stats().delay_ms < 2_000.0);
+        proptest::prop_assert!(pair.us.stats().mos.is_none_or(|mos| (1.0..=4.5).contains(&mos)));
+    }
+}
