@@ -52,6 +52,11 @@ pub enum AudioSpec {
     Device,
     /// Nothing: sends silence, discards what is heard.
     Null,
+    /// The bundled voice speaks, and what is heard is written; for machines without sound.
+    Voice {
+        /// The loudspeaker.
+        record: PathBuf,
+    },
     /// Files.
     File {
         /// The microphone.
@@ -121,6 +126,7 @@ pub fn devices() -> Result<Devices, DeviceError> {
 pub fn open(spec: &AudioSpec, choice: &DeviceChoice, now: Instant) -> Result<Box<dyn Card>, DeviceError> {
     match spec {
         AudioSpec::Null => return Ok(Box::new(FileCard::null())),
+        AudioSpec::Voice { record } => return Ok(Box::new(FileCard::speaking(record)?)),
         AudioSpec::File { play, record } => return Ok(Box::new(FileCard::open(play, record)?)),
         AudioSpec::Device => {}
     }

@@ -8,9 +8,12 @@
 use super::card::{Card, FRAME, Notice, Pacer, RATE};
 use super::resample::Resampler;
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{BufReader, BufWriter, Read};
 use std::path::{Path, PathBuf};
 use toestel_proto::time::Instant;
+
+/// A synthetic voice, for machines without a microphone: 16 kHz, a sentence in Dutch and one in English.
+const VOICE: &[u8] = include_bytes!("../../assets/voice.wav");
 
 /// Why the files cannot serve as a sound card. The user erred.
 #[derive(Debug, thiserror::Error)]
@@ -62,8 +65,21 @@ impl FileCard {
 
     /// A card that plays `play` and writes `record`; reads `play` at once.
     pub fn open(play: &Path, record: &Path) -> Result<Self, FileCardError> {
+        let wav = File::open(play).map_err(|error| FileCardError::Unreadable {
+            path: play.to_owned(),
+            source: error.into(),
+        })?;
         Ok(Self {
-            voice: read_voice(play)?,
+            voice: read_voice(BufReader::new(wav), play)?,
+            record: Some(record.to_owned()),
+            ..Self::null()
+        })
+    }
+
+    /// A card that says the bundled words and writes `record`.
+    pub fn speaking(record: &Path) -> Result<Self, FileCardError> {
+        Ok(Self {
+            voice: read_voice(VOICE, Path::new("voice.wav"))?,
             record: Some(record.to_owned()),
             ..Self::null()
         })
@@ -135,12 +151,12 @@ fn numbered(record: &Path, call: u32) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn read_voice(path: &Path) -> Result<Vec<i16>, FileCardError> {
+fn read_voice(wav: impl Read, path: &Path) -> Result<Vec<i16>, FileCardError> {
     let unreadable = |source| FileCardError::Unreadable {
         path: path.to_owned(),
         source,
     };
-    let mut wav = hound::WavReader::open(path).map_err(unreadable)?;
+    let mut wav = hound::WavReader::new(wav).map_err(unreadable)?;
     let spec = wav.spec();
     let known = matches!(spec.sample_rate, 8_000 | 16_000 | 48_000);
     if spec.channels != 1 || spec.bits_per_sample != 16 || spec.sample_format != hound::SampleFormat::Int || !known {
@@ -298,7 +314,7 @@ mod tests {
             let mut voice = vec![0; rate as usize];
             voice[rate as usize / 2] = 20_000;
             write_wav(&play, rate, 1, &voice);
-            let voice = read_voice(&play).unwrap();
+            let voice = read_voice(File::open(&play).unwrap(), &play).unwrap();
             let peak = voice
                 .iter()
                 .enumerate()
@@ -307,6 +323,16 @@ mod tests {
                 .0;
             assert!(peak.abs_diff(24_000) <= 6, "{rate} Hz: the click is at {peak}");
         }
+    }
+
+    #[test]
+    fn the_bundled_voice_speaks_for_some_seconds_at_the_level_of_speech() {
+        let record = folder("bundled").join("record.wav");
+        let voice = FileCard::speaking(&record).unwrap().voice;
+        let seconds = voice.len() as f64 / 48_000.0;
+        assert!((6.0..9.0).contains(&seconds), "{seconds:.1} s");
+        let peak = voice.iter().map(|sample| sample.unsigned_abs()).max().unwrap();
+        assert!((12_000..20_000).contains(&peak), "{peak}");
     }
 
     #[test]

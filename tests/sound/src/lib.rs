@@ -4,6 +4,13 @@
 //! be counted; [`score`] finds words, gaps, levels and pitches in a recording; [`call`] puts two media engines on
 //! loopback.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "test equipment: where it breaks, the test must stop and say so"
+)]
+
 pub mod call;
 pub mod score;
 pub mod stage;
