@@ -3,6 +3,23 @@
 pub mod audio;
 pub mod blame;
 pub mod clock;
+pub mod engine;
+pub mod error;
 pub mod net;
+pub mod parts;
+mod runtime;
 pub mod store;
 pub mod udp;
+
+pub use audio::device::AudioSpec;
+pub use engine::{AccountSetup, CallStats, Engine, Events};
+pub use error::{EngineError, Gone};
+pub use parts::Parts;
+pub use runtime::Levels;
+pub use toestel_proto::account::AccountMemory;
+pub use toestel_proto::account_config::{AccountConfig, Roots, Transport};
+pub use toestel_proto::codec::{Codec, MediaPolicy, Suite};
+pub use toestel_proto::ids::{AccountId, CallId};
+pub use toestel_proto::media::session::MediaStats;
+pub use toestel_proto::phone::{Accepted, CallState, Command, Event, Refused, View};
+pub use toestel_proto::secret::Secret;

@@ -12,12 +12,15 @@
 //! Time is always an argument ([`time::Instant`]) and randomness is injected ([`random::Random`]), so that a seed and
 //! a list of inputs repeat a whole day of calls exactly. The crate's manifest and `clippy.toml` keep it that way.
 
+pub mod account;
 pub mod account_config;
+pub mod call;
 pub mod codec;
 pub mod hex;
 pub mod ids;
 pub mod media;
 pub mod nat;
+pub mod phone;
 pub mod probe;
 pub mod random;
 pub mod sdp;

@@ -13,7 +13,7 @@ mod file;
 mod learnt;
 
 pub use accounts::{Accounts, StoredAccount};
-pub use learnt::{Learnt, LearntAccount};
+pub use learnt::Learnt;
 
 use crate::blame::Blame;
 use std::env;

@@ -68,6 +68,13 @@ pub struct Retry {
 }
 
 impl Retry {
+    /// One header field of credentials, made elsewhere.
+    pub fn of(name: HeaderName, value: impl Into<String>) -> Self {
+        Self {
+            credentials: vec![(name, value.into())],
+        }
+    }
+
     /// Puts the credentials into a request that is otherwise the one that was challenged.
     pub fn apply(&self, request: &mut Request) {
         for (name, value) in &self.credentials {

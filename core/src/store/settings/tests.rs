@@ -78,9 +78,10 @@ fn accounts_and_what_they_learnt_survive_a_restart() {
     let id = accounts.add(full()).unwrap();
     accounts.add(plain("101")).unwrap();
     accounts.enable(id, false);
-    let known = learnt.account("100@pbx.example.com", &mut Random::seeded(1));
-    known.last_contact = Some("sip:abc@192.0.2.1:5061;transport=tls".into());
-    known.password_accepted = true;
+    let mut known = learnt.account("100@pbx.example.com");
+    known.last_contacts = vec!["sip:abc@192.0.2.1:5061;transport=tls".into()];
+    known.login.accepted = true;
+    learnt.remember("100@pbx.example.com", known);
     {
         let dir = place.open();
         dir.save_accounts(&accounts).unwrap();
@@ -227,22 +228,6 @@ fn numbers_are_never_given_twice_and_addresses_are_not_doubled() {
     assert_eq!(accounts.change(third, plain("101")), Ok(()));
     assert!(matches!(accounts.add(plain("")), Err(SettingsError::Account(_))));
     assert_eq!(accounts.iter().count(), 2);
-}
-
-#[test]
-fn a_contact_user_and_an_instance_id_are_drawn_once() {
-    let mut learnt = Learnt::default();
-    let mut random = Random::seeded(5);
-    let first = learnt.account("100@pbx", &mut random).clone();
-    assert_eq!(*learnt.account("100@pbx", &mut random), first);
-    let other = learnt.account("101@pbx", &mut random).clone();
-    assert_ne!(other.contact_user, first.contact_user);
-    assert_ne!(other.instance_id, first.instance_id);
-    let uuid = first.instance_id.strip_prefix("urn:uuid:").unwrap();
-    let groups: Vec<usize> = uuid.split('-').map(str::len).collect();
-    assert_eq!(groups, [8, 4, 4, 4, 12]);
-    assert_eq!(uuid.as_bytes()[14], b'4', "{uuid}");
-    assert!(b"89ab".contains(&uuid.as_bytes()[19]), "{uuid}");
 }
 
 #[cfg(all(unix, not(target_vendor = "apple")))]

@@ -4,8 +4,9 @@ use super::leg::Flow;
 use super::outbox::{Pending, Purpose};
 use super::output::{Event, Output, RequestId};
 use super::{Phase, Session};
+use crate::sip::auth::Retry;
 use crate::sip::endpoint::Failure;
-use crate::sip::msg::{HeaderName, Response, StatusCode};
+use crate::sip::msg::{Response, StatusCode};
 use crate::time::Instant;
 
 impl Session {
@@ -47,10 +48,10 @@ impl Session {
 
     /// Sends the challenged request `id` again with credentials: the header field `name`, Authorization or
     /// Proxy-Authorization. The new name of the request; `None` if nobody needs it any more.
-    pub fn retry_with(&mut self, id: RequestId, name: HeaderName, value: &str, now: Instant) -> Option<RequestId> {
+    pub fn retry_with(&mut self, id: RequestId, retry: &Retry, now: Instant) -> Option<RequestId> {
         let pending = self.take_challenged(id)?.0;
         let mut request = pending.request;
-        request.headers.set(name, value);
+        retry.apply(&mut request);
         let new = if pending.purpose == Purpose::Dial {
             self.dial_again(request)
         } else {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::sip::auth::Retry;
 use crate::sip::endpoint::Failure;
 use crate::sip::session::EndedBy;
 
@@ -251,7 +252,8 @@ fn a_challenge_is_the_owners_and_the_ack_carries_the_credentials() {
         id,
         response: challenge
     }));
-    let new = bench.act(|session, now| session.retry_with(id, HeaderName::ProxyAuthorization, "Digest x", now));
+    let new =
+        bench.act(|session, now| session.retry_with(id, &Retry::of(HeaderName::ProxyAuthorization, "Digest x"), now));
     let (sent, again) = bench.sent(Method::Invite);
     assert_eq!(
         (Some(sent), again.cseq, again.body.clone()),
@@ -279,7 +281,7 @@ fn a_challenge_that_is_given_up_or_outlived_ends_the_call() {
     bench.act(|session, now| session.hangup(None, now));
     bench.assert_released();
     assert_eq!(
-        bench.act(|session, now| session.retry_with(id, HeaderName::Authorization, "x", now)),
+        bench.act(|session, now| session.retry_with(id, &Retry::of(HeaderName::Authorization, "x"), now)),
         None
     );
 }
@@ -292,7 +294,7 @@ fn a_challenged_bye_is_answered_even_after_the_end() {
     bench.response(id, &Response::to(&bye, status(407)));
     bench.act(|session, now| {
         session
-            .retry_with(id, HeaderName::ProxyAuthorization, "Digest x", now)
+            .retry_with(id, &Retry::of(HeaderName::ProxyAuthorization, "Digest x"), now)
             .unwrap()
     });
     let (id, again) = bench.sent(Method::Bye);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::sip::auth::Retry;
 use crate::sip::endpoint::Failure;
 use crate::sip::session::EndedBy;
 
@@ -321,7 +322,7 @@ fn a_challenged_reinvite_goes_on_under_its_new_name() {
     bench.response(id, &Response::to(&reinvite, status(401)));
     bench.act(|session, now| {
         session
-            .retry_with(id, HeaderName::Authorization, "Digest x", now)
+            .retry_with(id, &Retry::of(HeaderName::Authorization, "Digest x"), now)
             .unwrap()
     });
     let (id, again) = bench.sent(Method::Invite);

@@ -1,0 +1,173 @@
+//! What the user may do with a call.
+
+use super::{Call, FirstOffer, Output, Turn};
+use crate::codec::Direction;
+use crate::media::dtmf::Digit;
+use crate::phone::{CallState, PhoneSound};
+use crate::sip::msg::StatusCode;
+use crate::sip::session::{Dial, Session};
+
+/// Why a command does not fit the call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum CallError {
+    /// Not in this state.
+    #[error("the call is {0}")]
+    WrongState(&'static str),
+    /// Not a tone.
+    #[error("'{0}' is not a tone")]
+    NotATone(char),
+}
+
+impl Call {
+    /// The user takes the call.
+    ///
+    /// # Errors
+    /// When it does not ring here.
+    pub fn answer(&mut self, turn: &mut Turn<'_>) -> Result<(), CallError> {
+        if !self.rings_here() || self.answer_wanted {
+            return Err(self.wrong_state());
+        }
+        self.outputs.push_back(Output::Sound(PhoneSound::Silence));
+        if self.sound.has_path() {
+            self.take(turn);
+        } else {
+            self.answer_wanted = true;
+        }
+        self.settle(turn);
+        Ok(())
+    }
+
+    /// The user refuses the call.
+    ///
+    /// # Errors
+    /// When it does not ring here.
+    pub fn reject(&mut self, status: StatusCode, turn: &mut Turn<'_>) -> Result<(), CallError> {
+        if !self.rings_here() {
+            return Err(self.wrong_state());
+        }
+        if let Some(session) = &mut self.session {
+            let _ = session.reject(status, None, turn.now);
+        }
+        self.ended(Some(status.code()), None, turn.now);
+        self.settle(turn);
+        Ok(())
+    }
+
+    /// The user ends the call, in whatever state it is.
+    pub fn hang_up(&mut self, turn: &mut Turn<'_>) {
+        if self.rings_here() {
+            let _ = self.reject(StatusCode::BUSY_HERE, turn);
+            return;
+        }
+        if let Some(session) = &mut self.session {
+            session.hangup(None, turn.now);
+        }
+        self.ended(None, None, turn.now);
+        self.settle(turn);
+    }
+
+    /// The user holds the far end, or takes it back.
+    ///
+    /// # Errors
+    /// When nobody has answered, or it is so already.
+    pub fn hold(&mut self, on: bool, turn: &mut Turn<'_>) -> Result<(), CallError> {
+        let answered = matches!(self.state(), CallState::Active | CallState::Held);
+        if !answered || self.held_by_us == on {
+            return Err(self.wrong_state());
+        }
+        self.held_by_us = on;
+        self.settle(turn);
+        Ok(())
+    }
+
+    /// The user closes the microphone towards the far end, or opens it.
+    ///
+    /// # Errors
+    /// When the call is over.
+    pub fn mute(&mut self, on: bool) -> Result<(), CallError> {
+        if !self.is_live() {
+            return Err(self.wrong_state());
+        }
+        self.muted = on;
+        self.outputs.push_back(Output::Mute(on));
+        Ok(())
+    }
+
+    /// The user presses keys. All are checked before the first is sent.
+    ///
+    /// # Errors
+    /// When there is no sound yet, or one of them is not a tone.
+    pub fn send_digits(&mut self, digits: &str, turn: &mut Turn<'_>) -> Result<(), CallError> {
+        let digits: Vec<Digit> = digits
+            .chars()
+            .map(|c| Digit::try_from(c).map_err(|_| CallError::NotATone(c)))
+            .collect::<Result<_, _>>()?;
+        let Some(plan) = self.sound.plan().filter(|_| self.is_live()) else {
+            return Err(self.wrong_state());
+        };
+        let by_info = self.info_digits || plan.send_events.is_empty();
+        for digit in digits {
+            match &mut self.session {
+                Some(session) if by_info => {
+                    let body = format!("Signal={}\r\nDuration=160\r\n", digit.key());
+                    session
+                        .info("application/dtmf-relay", body.into(), turn.now)
+                        .map_err(|_| CallError::WrongState("dialing"))?;
+                }
+                _ => self.outputs.push_back(Output::Digit(digit)),
+            }
+        }
+        self.settle(turn);
+        Ok(())
+    }
+
+    /// The path is ready: places the call that waited for it.
+    pub(super) fn place(&mut self, mut dial: Dial, turn: &mut Turn<'_>) {
+        match self.sound.offer(Direction::SendRecv, turn.random) {
+            Ok(offer) => {
+                dial.offer = Some(offer);
+                self.session = Some(Session::dial(dial, turn.random));
+            }
+            Err(error) => self.end_with(format!("The call could not be offered: {error}."), turn),
+        }
+    }
+
+    /// The path is ready and the user wants the call: answers their offer, or offers if they did not.
+    pub(super) fn take(&mut self, turn: &mut Turn<'_>) {
+        let wish = self.wished_direction();
+        let description = match std::mem::replace(&mut self.offer, FirstOffer::None) {
+            FirstOffer::Theirs(offer) => self.sound.answer(&offer, wish, turn.random),
+            FirstOffer::Ours => self.sound.offer(wish, turn.random),
+            FirstOffer::None => return,
+        };
+        let Some(session) = &mut self.session else { return };
+        match description {
+            Ok(sdp) => {
+                if session.answer(sdp, turn.now).is_ok() {
+                    self.progress.answered_at = Some(turn.now);
+                    self.start_media();
+                }
+            }
+            Err(error) => {
+                let _ = session.reject(StatusCode::NOT_ACCEPTABLE_HERE, None, turn.now);
+                self.ended(
+                    Some(488),
+                    Some(format!("The call could not be answered: {error}.")),
+                    turn.now,
+                );
+            }
+        }
+    }
+
+    pub(super) const fn wished_direction(&self) -> Direction {
+        if self.held_by_us {
+            Direction::SendOnly
+        } else {
+            Direction::SendRecv
+        }
+    }
+
+    fn wrong_state(&self) -> CallError {
+        CallError::WrongState(self.state().name())
+    }
+}

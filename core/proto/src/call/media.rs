@@ -1,0 +1,168 @@
+//! A call's sound, as signalling sees it: the path, the offers and answers on it, and the plan that comes of them.
+
+use crate::codec::{Codec, Direction, Suite};
+use crate::media::plan::{MasterKey, MediaPlan, OpusOptions, RemoteRtcp, SendFormat, SrtpKeys};
+use crate::random::Random;
+use crate::sdp::negotiate::{
+    AnswerError, LocalPath, MediaSettings, Negotiated, Negotiation, OfferError, Refusal, Srtp,
+};
+use bytes::Bytes;
+use std::net::{Ipv4Addr, SocketAddr};
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Sound {
+    negotiation: Negotiation,
+    path: Option<LocalPath>,
+    plan: Option<MediaPlan>,
+    ssrc: u32,
+    cname: String,
+    /// What our last agreed offer or answer wished, to see whether the user wishes otherwise by now.
+    wish: Direction,
+    /// What the offer under way wishes.
+    offered: Option<Direction>,
+}
+
+impl Sound {
+    pub(super) fn new(settings: MediaSettings, random: &mut Random) -> Self {
+        Self {
+            negotiation: Negotiation::new(settings, random),
+            path: None,
+            plan: None,
+            ssrc: random.u32(),
+            cname: random.token(12),
+            wish: Direction::SendRecv,
+            offered: None,
+        }
+    }
+
+    /// The path is there, or has moved.
+    pub(super) fn set_path(&mut self, path: LocalPath) {
+        self.path = Some(path);
+    }
+
+    pub(super) const fn has_path(&self) -> bool {
+        self.path.is_some()
+    }
+
+    pub(super) const fn plan(&self) -> Option<&MediaPlan> {
+        self.plan.as_ref()
+    }
+
+    pub(super) fn agreed(&self) -> Option<(Option<Suite>, Codec)> {
+        let plan = self.plan.as_ref()?;
+        Some((plan.srtp.as_ref().map(SrtpKeys::suite), plan.send.codec))
+    }
+
+    pub(super) fn held_by_them(&self) -> bool {
+        self.negotiation.current().is_some_and(|agreed| agreed.held_by_them)
+    }
+
+    pub(super) const fn wish(&self) -> Direction {
+        self.wish
+    }
+
+    pub(super) const fn offer_is_pending(&self) -> bool {
+        self.negotiation.is_pending()
+    }
+
+    pub(super) fn check(&self, offer: &[u8]) -> Result<(), Refusal> {
+        self.negotiation.check_offer(offer)
+    }
+
+    /// Our offer is taken back; what was agreed, and wished by it, holds.
+    pub(super) fn rollback(&mut self) {
+        self.offered = None;
+        self.negotiation.rollback();
+    }
+
+    /// Our offer, on the ready path.
+    pub(super) fn offer(&mut self, wish: Direction, random: &mut Random) -> Result<Bytes, SoundError> {
+        let path = self.path.as_ref().ok_or(SoundError::NoPath)?;
+        let sdp = self.negotiation.offer(path, wish, random)?;
+        self.offered = Some(wish);
+        Ok(Bytes::from(sdp))
+    }
+
+    /// Our answer to their offer, and the plan that it makes.
+    pub(super) fn answer(&mut self, offer: &[u8], wish: Direction, random: &mut Random) -> Result<Bytes, SoundError> {
+        let path = self.path.as_ref().ok_or(SoundError::NoPath)?;
+        let (sdp, agreed) = self.negotiation.answer(offer, path, wish, random)?;
+        let agreed = agreed.clone();
+        self.wish = wish;
+        self.adopt(&agreed)?;
+        Ok(Bytes::from(sdp))
+    }
+
+    /// Their answer to our offer, and the plan that it makes.
+    pub(super) fn accept(&mut self, answer: &[u8]) -> Result<(), SoundError> {
+        let agreed = self.negotiation.accept_answer(answer)?.clone();
+        self.wish = self.offered.unwrap_or(self.wish);
+        self.adopt(&agreed)
+    }
+
+    fn adopt(&mut self, agreed: &Negotiated) -> Result<(), SoundError> {
+        let before = self.plan.as_ref().map(|plan| (plan.remote_rtp, plan.remote_rtcp));
+        let remote = match agreed.remote {
+            Some(remote) if agreed.rtcp_mux => (remote.rtp, RemoteRtcp::Mux),
+            Some(remote) => (remote.rtp, RemoteRtcp::Separate(remote.rtcp)),
+            None => before.unwrap_or((SocketAddr::from((Ipv4Addr::UNSPECIFIED, 9)), RemoteRtcp::Mux)),
+        };
+        let sends = agreed.direction.sends() && agreed.remote.is_some();
+        self.plan = Some(MediaPlan {
+            remote_rtp: remote.0,
+            remote_rtcp: remote.1,
+            direction: Direction::of(sends, agreed.direction.receives()),
+            send: send_format(agreed),
+            receive: agreed.receive.clone(),
+            send_events: agreed.send_events.clone(),
+            receive_events: agreed.receive_events.clone(),
+            comfort_noise: false,
+            srtp: agreed.srtp.as_ref().map(keys).transpose()?,
+            ssrc: self.ssrc,
+            cname: self.cname.clone(),
+        });
+        Ok(())
+    }
+}
+
+fn send_format(agreed: &Negotiated) -> SendFormat {
+    let wishes = agreed.send.opus;
+    SendFormat {
+        codec: agreed.send.codec,
+        payload_type: agreed.send.payload_type,
+        ptime: agreed.send.ptime,
+        opus: OpusOptions {
+            fec: wishes.in_band_fec,
+            dtx: wishes.dtx,
+            cbr: wishes.constant_bitrate,
+            max_average_bitrate: wishes.max_average_bitrate,
+            max_playback_rate: wishes.max_playback_rate,
+        },
+    }
+}
+
+fn keys(srtp: &Srtp) -> Result<SrtpKeys, SoundError> {
+    let of = |key: &crate::sdp::MasterKey| MasterKey {
+        key: key.key.clone(),
+        salt: key.salt.clone(),
+    };
+    SrtpKeys::new(srtp.suite, of(&srtp.local), of(&srtp.remote)).map_err(|_| SoundError::Answer(AnswerError::NoKey))
+}
+
+/// Why there is no sound to be agreed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub(super) enum SoundError {
+    /// The machine has no media path yet.
+    #[error("there is no media path yet")]
+    NoPath,
+    /// The account's own settings.
+    #[error(transparent)]
+    Offer(#[from] OfferError),
+    /// The PBX's answer.
+    #[error(transparent)]
+    Answer(#[from] AnswerError),
+    /// The PBX's offer.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}

@@ -1,0 +1,254 @@
+//! What the session tells, and what the call makes of it.
+
+use super::{Call, FirstOffer, Output, Turn, ending};
+use crate::codec::Direction;
+use crate::phone::{Event, PhoneSound};
+use crate::sdp::negotiate::Refusal;
+use crate::sip::msg::{StatusCode, Warning};
+use crate::sip::session::{self, Ended, Event as SessionEvent, Phase, Session};
+use bytes::Bytes;
+
+use super::media::SoundError;
+
+impl Call {
+    /// Our phone rings: the path is made now, so that an answer is heard at once.
+    pub(super) fn ring(&mut self, turn: &mut Turn<'_>) {
+        if let Some(session) = &mut self.session {
+            let _ = session.ring(turn.now);
+        }
+        self.outputs.push_back(Output::OpenPath);
+        self.outputs.push_back(Output::Sound(PhoneSound::Ring));
+        self.drain_session(turn);
+    }
+
+    /// Deals with everything that the session has to say, and offers again where the user wishes otherwise by now.
+    pub(super) fn drain_session(&mut self, turn: &mut Turn<'_>) {
+        loop {
+            while let Some(output) = self.session.as_mut().and_then(Session::poll_output) {
+                match output {
+                    session::Output::Event(event) => self.handle_session_event(event, turn),
+                    session::Output::Released => self.progress.released = true,
+                    other => self.outputs.push_back(Output::Session(other)),
+                }
+            }
+            let changed_its_mind = self.sound.wish() != self.wished_direction() && !self.sound.offer_is_pending();
+            let talks = self.is_live() && self.progress.answered_at.is_some();
+            if !(changed_its_mind && talks && self.offer_again(turn)) {
+                return;
+            }
+        }
+    }
+
+    fn handle_session_event(&mut self, event: SessionEvent, turn: &mut Turn<'_>) {
+        match event {
+            SessionEvent::Progress { status, .. } => self.handle_progress(status),
+            SessionEvent::EarlyAnswer { sdp, .. } => self.handle_early_answer(&sdp),
+            SessionEvent::Answered { sdp, .. } => self.handle_answered(sdp.as_ref(), turn),
+            SessionEvent::AnswerReceived { sdp, .. } => self.handle_answer(&sdp, turn),
+            SessionEvent::OfferReceived { sdp, .. } => self.handle_offer(sdp, turn),
+            SessionEvent::OfferRequested => self.handle_offer_requested(turn),
+            SessionEvent::OfferWithdrawn => self.offer = FirstOffer::None,
+            SessionEvent::OfferRefused { status, retrying, .. } => self.handle_offer_refused(status, retrying),
+            SessionEvent::Request { key, request } => self.refuse_request(key, &request),
+            SessionEvent::Info { content_type, body } => self.handle_info(content_type.as_deref(), &body),
+            SessionEvent::Ended(ended) => self.handle_ended(&ended, turn),
+            SessionEvent::Confirmed
+            | SessionEvent::RemoteTargetChanged(_)
+            | SessionEvent::Outcome { .. }
+            | SessionEvent::Alive => {}
+        }
+    }
+
+    fn handle_progress(&mut self, status: StatusCode) {
+        if status == StatusCode::RINGING && !self.progress.ringing {
+            self.progress.ringing = true;
+            if !self.progress.early {
+                self.outputs.push_back(Output::Sound(PhoneSound::Ringback));
+            }
+        }
+    }
+
+    /// Sound before the answer. One that cannot be read is no reason to give the call up.
+    fn handle_early_answer(&mut self, sdp: &Bytes) {
+        if self.sound.accept(sdp).is_ok() {
+            self.progress.early = true;
+            self.outputs.push_back(Output::Sound(PhoneSound::Silence));
+            self.start_media();
+        }
+    }
+
+    fn handle_answered(&mut self, sdp: Option<&Bytes>, turn: &mut Turn<'_>) {
+        if !self.is_live() {
+            return;
+        }
+        self.outputs.push_back(Output::Sound(PhoneSound::Silence));
+        if let Some(Err(error)) = sdp.map(|sdp| self.sound.accept(sdp)) {
+            self.end_with(format!("The call was answered, but {error}."), turn);
+            return;
+        }
+        self.progress.answered_at = Some(turn.now);
+        self.start_media();
+    }
+
+    fn handle_answer(&mut self, sdp: &Bytes, turn: &mut Turn<'_>) {
+        match self.sound.accept(sdp) {
+            Ok(()) => self.start_media(),
+            Err(error) => self.end_with(format!("The call cannot go on: {error}."), turn),
+        }
+    }
+
+    /// Their offer: the first one is kept until the user answers, a later one is answered at once.
+    fn handle_offer(&mut self, sdp: Bytes, turn: &mut Turn<'_>) {
+        if self.progress.answered_at.is_none()
+            && self
+                .session
+                .as_ref()
+                .is_some_and(|session| session.phase() == Phase::Ringing)
+        {
+            match self.sound.check(&sdp) {
+                Ok(()) => self.offer = FirstOffer::Theirs(sdp),
+                Err(refusal) => self.refuse_call(refusal, turn),
+            }
+            return;
+        }
+        let wish = self.wished_direction();
+        let answer = self.sound.answer(&sdp, wish, turn.random);
+        let Some(session) = &mut self.session else { return };
+        match answer {
+            Ok(sdp) => {
+                let _ = session.answer_offer(sdp, turn.now);
+                self.start_media();
+            }
+            Err(error) => {
+                let (status, warning) = refusal_of(&error);
+                let _ = session.refuse_offer(status, warning, turn.now);
+            }
+        }
+    }
+
+    fn handle_offer_requested(&mut self, turn: &mut Turn<'_>) {
+        if self.progress.answered_at.is_none() {
+            self.offer = FirstOffer::Ours;
+            return;
+        }
+        let wish = self.wished_direction();
+        let offer = self.sound.offer(wish, turn.random);
+        let Some(session) = &mut self.session else { return };
+        match offer {
+            Ok(sdp) => drop(session.answer_offer(sdp, turn.now)),
+            Err(error) => {
+                let (status, warning) = refusal_of(&error);
+                let _ = session.refuse_offer(status, warning, turn.now);
+            }
+        }
+    }
+
+    /// Our offer was refused. 491 says that their own overtook it: the wish still stands, and is offered again.
+    fn handle_offer_refused(&mut self, status: StatusCode, retrying: bool) {
+        if retrying {
+            return;
+        }
+        self.sound.rollback();
+        if status == StatusCode::REQUEST_PENDING {
+            return;
+        }
+        let verb = if self.held_by_us {
+            "put on hold"
+        } else {
+            "taken off hold"
+        };
+        self.held_by_us = self.sound.wish() == Direction::SendOnly;
+        let text = format!("The call could not be {verb}: the PBX refused it ({}).", status.code());
+        self.outputs.push_back(Output::Event(Event::Warning { text }));
+    }
+
+    /// Offers anew on the path as it is now: to hold, to resume, or because the path moved. Whether an offer is under
+    /// way after it.
+    pub(super) fn offer_again(&mut self, turn: &mut Turn<'_>) -> bool {
+        let wish = self.wished_direction();
+        let Ok(sdp) = self.sound.offer(wish, turn.random) else {
+            return false;
+        };
+        let offered = self
+            .session
+            .as_mut()
+            .is_some_and(|session| session.offer(&sdp, turn.now).is_ok());
+        if !offered {
+            self.sound.rollback();
+        }
+        offered
+    }
+
+    /// Hands the newest plan to the media side, and tells of it when what people care about is new.
+    pub(super) fn start_media(&mut self) {
+        if let (Some(plan), Some((suite, codec))) = (self.sound.plan().cloned(), self.sound.agreed()) {
+            self.outputs.push_back(Output::Media(Box::new(plan)));
+            self.outputs.push_back(Output::Event(Event::Media {
+                call: self.id,
+                suite,
+                codec,
+            }));
+        }
+    }
+
+    fn refuse_call(&mut self, refusal: Refusal, turn: &mut Turn<'_>) {
+        let (status, warning) = refusal_of(&SoundError::Refused(refusal));
+        if let Some(session) = &mut self.session {
+            let _ = session.refuse_offer(status, warning, turn.now);
+        }
+        self.ended(
+            Some(status.code()),
+            Some(format!("A call was refused: {refusal}.")),
+            turn.now,
+        );
+    }
+
+    /// Transfers and subscriptions inside a call are not served yet: 403, because 405 would say that we never do.
+    fn refuse_request(&mut self, key: crate::sip::endpoint::ServerKey, request: &crate::sip::msg::Request) {
+        let response = crate::sip::msg::Response::to(request, StatusCode::FORBIDDEN);
+        self.outputs
+            .push_back(Output::Session(session::Output::Respond { key, response }));
+    }
+
+    /// A tone by INFO (`application/dtmf-relay`, or the bare `application/dtmf`).
+    fn handle_info(&mut self, content_type: Option<&str>, body: &Bytes) {
+        let text = std::str::from_utf8(body).unwrap_or_default();
+        let signal = match content_type.map(str::trim) {
+            Some("application/dtmf-relay") => text.lines().find_map(|line| {
+                let (name, value) = line.split_once('=')?;
+                name.trim().eq_ignore_ascii_case("signal").then(|| value.trim())
+            }),
+            Some("application/dtmf") => Some(text.trim()),
+            _ => None,
+        };
+        let mut chars = signal.unwrap_or_default().chars();
+        if let (Some(c), None) = (chars.next(), chars.next())
+            && let Ok(digit) = crate::media::dtmf::Digit::try_from(c)
+        {
+            self.outputs.push_back(Output::Event(Event::Dtmf {
+                call: self.id,
+                digit: digit.key(),
+            }));
+        }
+    }
+
+    fn handle_ended(&mut self, ended: &Ended, turn: &mut Turn<'_>) {
+        let answered = self.progress.answered_at.is_some();
+        let reason = ending::sentence(ended, answered);
+        self.ended(ended.status.map(StatusCode::code), reason, turn.now);
+    }
+}
+
+/// The status and Warning with which an offer is refused.
+fn refusal_of(error: &SoundError) -> (StatusCode, Option<Warning>) {
+    let SoundError::Refused(refusal) = error else {
+        return (StatusCode::NOT_ACCEPTABLE_HERE, None);
+    };
+    let status = StatusCode::new(refusal.status()).unwrap_or(StatusCode::NOT_ACCEPTABLE_HERE);
+    let warning = refusal.warning().map(|(code, text)| Warning {
+        code,
+        agent: "toestel".to_owned(),
+        text: text.to_owned(),
+    });
+    (status, warning)
+}

@@ -1,0 +1,164 @@
+//! What may be asked of the phone, and its answer: accepted, or refused and why.
+//!
+//! Accepted means just that; what comes of it arrives later as an [`Event`](super::Event). The same types are the
+//! command line's JSON, the desktop's generated bindings and the scenarios of the simulated world.
+
+use crate::ids::{AccountId, CallId};
+use serde::{Deserialize, Serialize};
+
+/// One request to the phone. Where `call` is left out, the only live call is meant.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "cmd", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Command {
+    /// Call somebody.
+    Dial {
+        /// A number, an extension, a `sip:` or `tel:` URI: as typed or pasted.
+        target: String,
+        /// From which account; the first one where left out.
+        #[serde(default)]
+        account: Option<AccountId>,
+    },
+    /// Take an incoming call.
+    Answer {
+        /// Which.
+        #[serde(default)]
+        call: Option<CallId>,
+    },
+    /// Refuse an incoming call.
+    Reject {
+        /// Which.
+        #[serde(default)]
+        call: Option<CallId>,
+        /// 486 busy (the default), 480 not now, 603 declined.
+        #[serde(default)]
+        code: Option<u16>,
+    },
+    /// End a call in whatever state it is; without `call`, end all.
+    Hangup {
+        /// Which.
+        #[serde(default)]
+        call: Option<CallId>,
+    },
+    /// Put the far end on hold.
+    Hold {
+        /// Which.
+        #[serde(default)]
+        call: Option<CallId>,
+    },
+    /// Take the far end off hold.
+    Resume {
+        /// Which.
+        #[serde(default)]
+        call: Option<CallId>,
+    },
+    /// Send tones.
+    Dtmf {
+        /// Which.
+        #[serde(default)]
+        call: Option<CallId>,
+        /// `0` to `9`, `*`, `#`, `A` to `D`.
+        digits: String,
+    },
+    /// Close or open our microphone towards the far end.
+    Mute {
+        /// Which.
+        #[serde(default)]
+        call: Option<CallId>,
+        /// Closed.
+        on: bool,
+    },
+    /// Register now, without waiting for a back-off.
+    Register {
+        /// Which; all where left out.
+        #[serde(default)]
+        account: Option<AccountId>,
+    },
+    /// Take the registration back and stay without one until [`Command::Register`].
+    Unregister {
+        /// Which; all where left out.
+        #[serde(default)]
+        account: Option<AccountId>,
+    },
+}
+
+/// The answer to an accepted [`Command`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct Accepted {
+    /// The call that the command made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub call: Option<CallId>,
+}
+
+/// The answer to a [`Command`] that changes nothing. Each is the user's to put right; none is worth retrying as it is.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refused {
+    /// There is no call to which the command could apply.
+    #[error("There is no call. Dial first, or wait for one.")]
+    NoCall,
+    /// Several calls are live and the command names none.
+    #[error("There is more than one call. Say which one.")]
+    WhichCall,
+    /// No call has that number, or it has ended.
+    #[error("There is no {0}. It may have ended.")]
+    UnknownCall(CallId),
+    /// No account has that number.
+    #[error("There is no {0}. List the accounts first.")]
+    UnknownAccount(AccountId),
+    /// There is no account at all.
+    #[error("There is no account to call from. Add one first.")]
+    NoAccount,
+    /// The call is not in a state in which that can be done.
+    #[error("That cannot be done while the call is {0}.")]
+    WrongState(&'static str),
+    /// The account has no connection to its PBX at the moment.
+    #[error("There is no connection to the PBX: {0}. The phone keeps trying; call again when it is back.")]
+    NotConnected(String),
+    /// What was dialled is no number, extension or address.
+    #[error("{0}")]
+    Target(String),
+    /// Not a tone.
+    #[error("'{0}' is not a tone. Use 0 to 9, *, # and A to D.")]
+    Digit(char),
+    /// Not a status that a person may refuse a call with.
+    #[error("A call cannot be refused with {0}. Use 486 (busy), 480 (not now) or 603 (declined).")]
+    RejectCode(u16),
+    /// As many calls as the phone holds are live.
+    #[error("There are {0} calls already. End one first.")]
+    TooManyCalls(usize),
+}
+
+impl Command {
+    /// The word in `cmd` of each.
+    pub const NAMES: [&str; 10] = [
+        "dial",
+        "answer",
+        "reject",
+        "hangup",
+        "hold",
+        "resume",
+        "dtmf",
+        "mute",
+        "register",
+        "unregister",
+    ];
+}
+
+impl Refused {
+    /// One word for programs; the sentence is for people.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NoCall => "no_call",
+            Self::WhichCall => "which_call",
+            Self::UnknownCall(_) => "unknown_call",
+            Self::UnknownAccount(_) => "unknown_account",
+            Self::NoAccount => "no_account",
+            Self::WrongState(_) => "wrong_state",
+            Self::NotConnected(_) => "not_connected",
+            Self::Target(_) => "target",
+            Self::Digit(_) => "digit",
+            Self::RejectCode(_) => "reject_code",
+            Self::TooManyCalls(_) => "too_many_calls",
+        }
+    }
+}

@@ -1,0 +1,378 @@
+//! Who is meant: flows to accounts, responses to whoever asked, requests to the call or account that they are for.
+//!
+//! What comes in is believed only because of the flow that it came by (one verified connection to the account's own
+//! PBX); a request for a user part that is not ours is answered 404 even there.
+
+use super::{Asker, CALL_LIMIT, Event, Output, Phone};
+use crate::account::{self, Account};
+use crate::call::{self, Call, Invite, Turn};
+use crate::ids::{AccountId, CallId, FlowId};
+use crate::sip::admission::{Capabilities, admit};
+use crate::sip::endpoint::{self, ClientKey, Failure, Flow, ServerKey};
+use crate::sip::msg::{HeaderName, Message, Method, Request, Response, StatusCode};
+use crate::sip::session::{self, RequestId};
+use crate::time::Instant;
+use std::net::SocketAddr;
+
+/// What the phone serves outside a dialog and inside one.
+const CAPABILITIES: Capabilities<'static> = Capabilities::PHONE;
+
+impl Phone {
+    pub(super) fn handle_flow_opened(&mut self, flow: FlowId, local: SocketAddr, now: Instant) {
+        if let Some(account) = self.accounts.values_mut().find(|account| account.owns(flow)) {
+            account.handle_opened(flow, local, now, &mut self.random);
+        }
+    }
+
+    pub(super) fn handle_flow_closed(&mut self, flow: FlowId, why: &str, now: Instant) {
+        self.endpoint.handle_flow_lost(flow, now);
+        if let Some(account) = self.accounts.values_mut().find(|account| account.owns(flow)) {
+            account.handle_closed(flow, why, &mut self.flows, now, &mut self.random);
+        }
+    }
+
+    pub(super) fn handle_received(&mut self, flow: FlowId, bytes: &[u8], now: Instant) {
+        if let Some(account) = self.accounts.values_mut().find(|account| account.owns(flow)) {
+            account.handle_received(flow, bytes, &mut self.flows, now, &mut self.random);
+        }
+    }
+
+    /// After every input: carries each machine's wishes to the next until none is left.
+    pub(super) fn settle(&mut self, now: Instant) {
+        loop {
+            let mut moved = false;
+            while let Some(output) = self.endpoint.poll_output() {
+                moved = true;
+                self.handle_endpoint(output, now);
+            }
+            while let Some((id, output)) = next_of(&mut self.accounts, Account::poll_output) {
+                moved = true;
+                self.handle_account(id, output, now);
+            }
+            while let Some((id, output)) = next_of(&mut self.calls, Call::poll_output) {
+                moved = true;
+                self.handle_call(id, output, now);
+            }
+            if !moved {
+                break;
+            }
+        }
+        self.calls.retain(|_, call| !call.is_forgettable(now));
+    }
+
+    fn handle_endpoint(&mut self, output: endpoint::Output, now: Instant) {
+        match output {
+            endpoint::Output::Transmit { flow, bytes, .. } => {
+                self.outputs.push_back(Output::Transmit {
+                    flow,
+                    bytes: bytes.to_vec(),
+                });
+            }
+            endpoint::Output::Request { key, flow, request } => self.handle_request(key, flow, request, now),
+            endpoint::Output::Response { key, request, response } => {
+                self.handle_response(key, &request, response, now);
+            }
+            endpoint::Output::Failed { key, request, why } => self.handle_failed(key, &request, why, now),
+            endpoint::Output::Ack { request, .. } => {
+                if let Some(id) = self.call_of(&request) {
+                    self.with_call(id, now, |call, turn| call.handle_ack(&request, turn));
+                }
+            }
+            endpoint::Output::Cancelled { key, cancel } => {
+                if let Some(id) = self.ringing.remove(&key) {
+                    self.with_call(id, now, |call, turn| call.handle_cancelled(key, &cancel, turn));
+                }
+            }
+            endpoint::Output::Stranded { key } => {
+                if let Some(id) = self.ringing.remove(&key) {
+                    self.with_call(id, now, |call, turn| call.handle_stranded(key, turn));
+                }
+            }
+        }
+    }
+
+    fn handle_account(&mut self, id: AccountId, output: account::Output, now: Instant) {
+        match output {
+            account::Output::Resolve(query) => self.outputs.push_back(Output::Resolve { account: id, query }),
+            account::Output::Connect(flow, target) => {
+                self.outputs.push_back(Output::OpenFlow {
+                    account: id,
+                    flow,
+                    target,
+                });
+            }
+            account::Output::Close(flow) => {
+                self.endpoint.handle_flow_lost(flow, now);
+                self.outputs.push_back(Output::CloseFlow(flow));
+            }
+            account::Output::FlowLost(flow) => self.endpoint.handle_flow_lost(flow, now),
+            account::Output::Transmit(flow, bytes) => self.outputs.push_back(Output::Transmit { flow, bytes }),
+            account::Output::Message(flow, message) => self.handle_message(&flow, *message, now),
+            account::Output::Refused(flow, refusal) => self.endpoint.handle_refusal(&flow, &refusal),
+            account::Output::Register(request) => self.ask(Asker::Registration(id), id, *request, now),
+            account::Output::Remember(memory) => self.outputs.push_back(Output::Remember { account: id, memory }),
+            account::Output::Event(event) => self.outputs.push_back(Output::Event(event)),
+        }
+    }
+
+    fn handle_message(&mut self, flow: &Flow, message: Message, now: Instant) {
+        self.endpoint.handle_message(flow, message, now);
+    }
+
+    fn handle_call(&mut self, id: CallId, output: call::Output, now: Instant) {
+        match output {
+            call::Output::Session(output) => self.handle_session(id, output, now),
+            call::Output::OpenPath => self.open_path(id, now),
+            call::Output::ClosePath => self.outputs.push_back(Output::ClosePath(id)),
+            call::Output::Media(plan) => self.outputs.push_back(Output::Media { call: id, plan }),
+            call::Output::Mute(on) => self.outputs.push_back(Output::Mute { call: id, on }),
+            call::Output::Digit(digit) => self.outputs.push_back(Output::Digit { call: id, digit }),
+            call::Output::Sound(sound) => self.outputs.push_back(Output::Sound { call: id, sound }),
+            call::Output::Event(event) => self.outputs.push_back(Output::Event(event)),
+        }
+    }
+
+    fn open_path(&mut self, id: CallId, now: Instant) {
+        let account = self.calls.get(&id).and_then(|call| self.accounts.get(&call.account()));
+        match account.and_then(Account::flow) {
+            Some(flow) => self.outputs.push_back(Output::OpenPath {
+                call: id,
+                local: flow.local.ip(),
+            }),
+            None => self.with_call(id, now, |call, turn| {
+                call.handle_path_failed("There is no connection to the PBX.", turn);
+            }),
+        }
+    }
+
+    fn handle_session(&mut self, id: CallId, output: session::Output, now: Instant) {
+        let Some(account) = self.calls.get(&id).map(Call::account) else {
+            return;
+        };
+        match output {
+            session::Output::Send {
+                id: request_id,
+                mut request,
+            } => {
+                if let Some(account) = self.accounts.get_mut(&account) {
+                    account.authorise(&mut request, &mut self.random);
+                }
+                self.ask(Asker::Call(id, request_id), account, request, now);
+            }
+            session::Output::Cancel { id: request_id, reason } => {
+                if let Some(key) = self.key_of(Asker::Call(id, request_id)) {
+                    self.endpoint.cancel(&key, reason.map(|reason| reason.to_string()), now);
+                }
+            }
+            session::Output::Ack { request } => {
+                if let Some(flow) = self.accounts.get(&account).and_then(Account::flow) {
+                    let _ = self.endpoint.send_ack(request, &flow, &mut self.random);
+                }
+            }
+            session::Output::Respond { key, response } => {
+                if response.status.is_final() {
+                    self.ringing.remove(&key);
+                }
+                if let Err(error) = self.endpoint.respond(&key, &response, now) {
+                    tracing::debug!(%error, "a response had nobody to go to");
+                }
+            }
+            session::Output::Challenge { .. } | session::Output::Event(_) | session::Output::Released => {}
+        }
+    }
+
+    /// Sends a request on its account's current flow: a dialog names its account, never a flow.
+    fn ask(&mut self, asker: Asker, account: AccountId, request: Request, now: Instant) {
+        let Some(flow) = self.accounts.get(&account).and_then(Account::flow) else {
+            return self.tell_failed(asker, &request, Failure::FlowLost, now);
+        };
+        match self
+            .endpoint
+            .send_request(request.clone(), &flow, now, &mut self.random)
+        {
+            Ok(key) => {
+                self.asked.insert(key, asker);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a request does not fit the account's transport");
+                self.tell_failed(asker, &request, Failure::FlowLost, now);
+            }
+        }
+    }
+
+    fn key_of(&self, asker: Asker) -> Option<ClientKey> {
+        self.asked
+            .iter()
+            .find(|(_, other)| **other == asker)
+            .map(|(key, _)| *key)
+    }
+
+    fn handle_response(&mut self, key: ClientKey, request: &Request, response: Response, now: Instant) {
+        let Some(asker) = self.asked.get(&key).copied() else {
+            return;
+        };
+        // A 2xx to an INVITE may come again, from another branch; its asker is forgotten with the call.
+        if response.status.is_final() && request.method != Method::Invite {
+            self.asked.remove(&key);
+        }
+        match asker {
+            Asker::Registration(id) => {
+                if let Some(account) = self.accounts.get_mut(&id) {
+                    account.handle_response(request, &response, now, &mut self.random);
+                }
+            }
+            Asker::Call(id, request_id) => self.handle_call_response(id, request_id, request, response, now),
+        }
+    }
+
+    fn handle_call_response(
+        &mut self,
+        id: CallId,
+        request_id: RequestId,
+        request: &Request,
+        response: Response,
+        now: Instant,
+    ) {
+        let challenged = matches!(response.status.code(), 401 | 407);
+        let retry = match self
+            .calls
+            .get(&id)
+            .map(Call::account)
+            .and_then(|account| self.accounts.get_mut(&account))
+        {
+            Some(account) if challenged => account.credentials(request, &response, &mut self.random),
+            _ => None,
+        };
+        self.with_call(id, now, |call, turn| {
+            call.handle_response(request_id, &response, turn);
+            if challenged {
+                call.handle_credentials(request_id, retry.as_ref(), turn);
+            }
+        });
+    }
+
+    fn handle_failed(&mut self, key: ClientKey, request: &Request, why: Failure, now: Instant) {
+        if let Some(asker) = self.asked.remove(&key) {
+            self.tell_failed(asker, request, why, now);
+        }
+    }
+
+    fn tell_failed(&mut self, asker: Asker, request: &Request, why: Failure, now: Instant) {
+        match asker {
+            Asker::Registration(id) => {
+                if let Some(account) = self.accounts.get_mut(&id) {
+                    account.handle_failed(request, why, now, &mut self.random);
+                }
+            }
+            Asker::Call(id, request_id) => {
+                self.with_call(id, now, |call, turn| call.handle_failed(request_id, why, turn))
+            }
+        }
+    }
+
+    fn call_of(&self, request: &Request) -> Option<CallId> {
+        self.calls
+            .iter()
+            .find(|(_, call)| call.owns(request))
+            .map(|(id, _)| *id)
+    }
+
+    fn handle_request(&mut self, key: ServerKey, flow: FlowId, request: Request, now: Instant) {
+        if let Err(rejection) = admit(&request, &CAPABILITIES) {
+            let response = rejection.response(&request, &self.random.token(8));
+            let _ = self.endpoint.respond(&key, &response, now);
+            return;
+        }
+        if request.to.tag().is_some() {
+            match self.call_of(&request) {
+                Some(id) => self.with_call(id, now, |call, turn| call.handle_request(key, request, turn)),
+                None => self.answer(&key, &request, StatusCode::NO_SUCH_CALL, now),
+            }
+            return;
+        }
+        let meant = self
+            .account_of(flow)
+            .map(|account| (account.id(), account.serves(&request.uri)));
+        match (meant, &request.method) {
+            (None | Some((_, false)), _) => self.answer(&key, &request, StatusCode::NOT_FOUND, now),
+            (Some((account, true)), Method::Invite) => self.handle_invite(account, key, request, now),
+            (Some(_), Method::Options) => self.answer_options(&key, &request, now),
+            (Some(_), Method::Refer) => self.answer(&key, &request, StatusCode::FORBIDDEN, now),
+            (Some(_), Method::Notify) => self.answer_notify(&key, &request, now),
+            (Some(_), Method::Bye | Method::Prack | Method::Update | Method::Info) => {
+                self.answer(&key, &request, StatusCode::NO_SUCH_CALL, now);
+            }
+            (Some(_), _) => self.answer(&key, &request, StatusCode::METHOD_NOT_ALLOWED, now),
+        }
+    }
+
+    fn handle_invite(&mut self, account: AccountId, key: ServerKey, request: Request, now: Instant) {
+        if self.calls.values().filter(|call| call.is_live()).count() >= CALL_LIMIT {
+            return self.answer(&key, &request, StatusCode::BUSY_HERE, now);
+        }
+        let Some((settings, profile, from)) = self.accounts.get(&account).and_then(|account| {
+            Some((
+                account.session_settings()?,
+                account.call_profile(),
+                account.caller(&request),
+            ))
+        }) else {
+            return self.answer(&key, &request, StatusCode::TEMPORARILY_UNAVAILABLE, now);
+        };
+        self.last_call = self.last_call.saturating_add(1);
+        let id = CallId(self.last_call);
+        let invite = Invite { settings, key, request };
+        self.ringing.insert(key, id);
+        let mut turn = Turn {
+            now,
+            random: &mut self.random,
+        };
+        let call = Call::incoming(id, account, invite, from.clone(), profile, &mut turn);
+        if call.is_live() {
+            self.outputs.push_back(Output::Event(Event::Incoming {
+                call: id,
+                account,
+                from,
+            }));
+        }
+        self.calls.insert(id, call);
+    }
+
+    fn answer(&mut self, key: &ServerKey, request: &Request, status: StatusCode, now: Instant) {
+        let response = Response::to(request, status).with_to_tag(self.random.token(8));
+        let _ = self.endpoint.respond(key, &response, now);
+    }
+
+    /// What a call would be answered now (RFC 3261 11.2): we are here.
+    fn answer_options(&mut self, key: &ServerKey, request: &Request, now: Instant) {
+        let mut response = Response::to(request, StatusCode::OK).with_to_tag(self.random.token(8));
+        response.headers.set(HeaderName::Allow, CAPABILITIES.allow());
+        response.headers.set(HeaderName::Accept, "application/sdp");
+        response.headers.set(HeaderName::Supported, CAPABILITIES.supported());
+        let _ = self.endpoint.respond(key, &response, now);
+    }
+
+    /// Many PBXs tell of waiting messages without being asked; every other unasked NOTIFY is refused.
+    fn answer_notify(&mut self, key: &ServerKey, request: &Request, now: Instant) {
+        let waiting = request
+            .headers
+            .event()
+            .is_some_and(|event| event.package == "message-summary");
+        let status = if waiting {
+            StatusCode::OK
+        } else {
+            StatusCode::NO_SUCH_CALL
+        };
+        self.answer(key, request, status, now);
+    }
+}
+
+/// The next output of the first machine that has one.
+fn next_of<K: Copy + Ord, M, O>(
+    machines: &mut std::collections::BTreeMap<K, M>,
+    poll: impl Fn(&mut M) -> Option<O>,
+) -> Option<(K, O)> {
+    machines
+        .iter_mut()
+        .find_map(|(key, machine)| poll(machine).map(|output| (*key, output)))
+}

@@ -1,0 +1,232 @@
+//! The top machine: accounts, calls and the transaction layer, and who of them is meant by what comes in.
+//!
+//! The runtime drives it as the crate's documentation says. Nothing here decides what a call or a registration does;
+//! it hands each input to the one machine that it is for, and each wish of a machine to the one that can fulfil it.
+//! Every outgoing call goes through [`Phone::place`].
+
+mod command;
+mod commands;
+mod dispatch;
+mod event;
+mod io;
+mod place;
+mod view;
+
+pub use command::{Accepted, Command, Refused};
+pub use event::Event;
+pub use io::{Input, MediaFact, Output, PhoneSound};
+pub use place::Origin;
+pub use view::{AccountView, CallDirection, CallState, CallView, HeldBy, View};
+
+use crate::account::{Account, AccountMemory, FlowNumbers};
+use crate::account_config::{AccountConfig, AccountError};
+use crate::call::{Call, Turn};
+use crate::codec::{Codec, Suite};
+use crate::ids::{AccountId, CallId, FlowId};
+use crate::random::Random;
+use crate::secret::Secret;
+use crate::sip::endpoint::{ClientKey, Endpoint, ServerKey};
+use crate::sip::session::RequestId;
+use crate::sip::timers::Timers;
+use crate::time::{Instant, Wake, earliest};
+use std::collections::{BTreeMap, VecDeque};
+
+/// As many calls as one person can have at once; further ones are refused as busy.
+pub const CALL_LIMIT: usize = 16;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Phone {
+    random: Random,
+    endpoint: Endpoint,
+    accounts: BTreeMap<AccountId, Account>,
+    calls: BTreeMap<CallId, Call>,
+    /// Whose request each client transaction carries.
+    asked: BTreeMap<ClientKey, Asker>,
+    /// Which call rings by each INVITE that is not decided yet.
+    ringing: BTreeMap<ServerKey, CallId>,
+    flows: FlowNumbers,
+    last_account: u32,
+    last_call: u32,
+    outputs: VecDeque<Output>,
+}
+
+/// Who asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Asker {
+    Registration(AccountId),
+    Call(CallId, RequestId),
+}
+
+impl Phone {
+    /// A phone without accounts. `random` must be strong: keys are drawn from it.
+    pub fn new(mut random: Random) -> Self {
+        let endpoint = Endpoint::new(Timers::default(), &mut random);
+        Self {
+            random,
+            endpoint,
+            accounts: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            ringing: BTreeMap::new(),
+            flows: FlowNumbers::default(),
+            last_account: 0,
+            last_call: 0,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Adds an account and registers it.
+    ///
+    /// # Errors
+    /// When a setting cannot be: the first problem, as a sentence.
+    pub fn add_account(
+        &mut self,
+        config: AccountConfig,
+        password: Secret,
+        memory: AccountMemory,
+        now: Instant,
+    ) -> Result<AccountId, AccountError> {
+        config.validate()?;
+        self.last_account = self.last_account.saturating_add(1);
+        let id = AccountId(self.last_account);
+        for warning in config.warnings() {
+            self.outputs.push_back(Output::Event(Event::Warning {
+                text: warning.to_string(),
+            }));
+        }
+        let mut account = Account::new(id, config, password, memory, &mut self.random);
+        account.register(now, &mut self.random);
+        self.accounts.insert(id, account);
+        self.settle(now);
+        Ok(id)
+    }
+
+    /// Takes an account away: its calls end and its binding is removed.
+    pub fn remove_account(&mut self, id: AccountId, now: Instant) {
+        self.hang_up_all(|call| call.account() == id, now);
+        if let Some(account) = self.accounts.get_mut(&id) {
+            account.unregister(now, &mut self.random);
+        }
+        self.settle(now);
+    }
+
+    /// A fact from outside.
+    pub fn handle(&mut self, input: Input<'_>, now: Instant) {
+        match input {
+            Input::Resolved { account, found } => {
+                self.with_account(account, |account, flows, random| {
+                    account.handle_resolved(found, flows, now, random)
+                });
+            }
+            Input::FlowOpened { flow, local } => self.handle_flow_opened(flow, local, now),
+            Input::FlowClosed { flow, why } => self.handle_flow_closed(flow, &why, now),
+            Input::Received { flow, bytes } => self.handle_received(flow, bytes, now),
+            Input::PathReady { call, path } | Input::PathChanged { call, path } => {
+                self.with_call(call, now, |call, turn| call.handle_path(path, turn));
+            }
+            Input::PathFailed { call, why } => {
+                self.with_call(call, now, |call, turn| call.handle_path_failed(&why, turn))
+            }
+            Input::Media { call, fact } => self.with_call(call, now, |call, turn| call.handle_media(fact, turn)),
+            Input::NetworkChanged => self.reconnect("The network changed.", now),
+            Input::Slept(_) => self.reconnect("The machine was asleep.", now),
+        }
+        self.settle(now);
+    }
+
+    /// A moment that [`Phone::poll_wake`] named has come.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.endpoint.handle_timeout(now);
+        for account in self.accounts.values_mut() {
+            account.handle_timeout(&mut self.flows, now, &mut self.random);
+        }
+        for call in self.calls.values_mut() {
+            call.handle_timeout(&mut Turn {
+                now,
+                random: &mut self.random,
+            });
+        }
+        self.settle(now);
+    }
+
+    /// What to do next.
+    #[must_use]
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Phone::handle_timeout`] is due. It may change after any other method.
+    #[must_use]
+    pub fn poll_wake(&self) -> Option<Wake> {
+        let accounts = self.accounts.values().map(Account::poll_wake);
+        let calls = self.calls.values().map(Call::poll_wake);
+        earliest(std::iter::once(self.endpoint.poll_wake()).chain(accounts).chain(calls))
+    }
+
+    /// Where everything stands.
+    pub fn view(&self, now: Instant) -> View {
+        let accounts: Vec<AccountView> = self.accounts.values().map(|account| account.view(now)).collect();
+        View {
+            registered: accounts.iter().any(|account| account.registered),
+            accounts,
+            calls: self.calls.values().filter_map(|call| call.view(now)).collect(),
+        }
+    }
+
+    /// What was agreed about a call's sound: its protection (`None` for none) and its codec.
+    pub fn agreed(&self, call: CallId) -> Option<(Option<Suite>, Codec)> {
+        self.calls.get(&call)?.agreed()
+    }
+
+    /// Ends every call and takes every registration back; [`Phone::is_quiet`] tells when that is done.
+    pub fn say_farewell(&mut self, now: Instant) {
+        self.hang_up_all(|_| true, now);
+        for account in self.accounts.values_mut() {
+            account.unregister(now, &mut self.random);
+        }
+        self.settle(now);
+    }
+
+    /// Whether nothing is owed to any PBX any more.
+    pub fn is_quiet(&self) -> bool {
+        self.calls.values().all(|call| !call.is_live()) && self.asked.is_empty()
+    }
+
+    fn hang_up_all(&mut self, which: impl Fn(&Call) -> bool, now: Instant) {
+        for call in self.calls.values_mut().filter(|call| call.is_live() && which(call)) {
+            call.hang_up(&mut Turn {
+                now,
+                random: &mut self.random,
+            });
+        }
+    }
+
+    fn with_account(&mut self, id: AccountId, act: impl FnOnce(&mut Account, &mut FlowNumbers, &mut Random)) {
+        if let Some(account) = self.accounts.get_mut(&id) {
+            act(account, &mut self.flows, &mut self.random);
+        }
+    }
+
+    fn reconnect(&mut self, why: &str, now: Instant) {
+        for account in self.accounts.values_mut() {
+            account.reconnect(why, now, &mut self.random);
+        }
+    }
+
+    fn with_call(&mut self, id: CallId, now: Instant, act: impl FnOnce(&mut Call, &mut Turn<'_>)) {
+        if let Some(call) = self.calls.get_mut(&id) {
+            act(
+                call,
+                &mut Turn {
+                    now,
+                    random: &mut self.random,
+                },
+            );
+        }
+    }
+
+    fn account_of(&mut self, flow: FlowId) -> Option<&mut Account> {
+        self.accounts.values_mut().find(|account| account.owns(flow))
+    }
+}

@@ -1,0 +1,283 @@
+//! What the machine wants done, done: flows, look-ups, media paths, sound, and what is stored.
+
+use super::{Found, Levels, Runtime};
+use crate::audio::AudioEvent;
+use crate::audio::tones::Tone;
+use crate::engine::CallStats;
+use crate::error::EngineError;
+use crate::net::flow::{Flow, FlowRequest, FlowTransport};
+use crate::net::tls::TlsClient;
+use crate::udp::{DEFAULT_PORTS, MediaSocket};
+use std::net::IpAddr;
+use std::time::Duration;
+use toestel_proto::account::{AccountMemory, Query, Target};
+use toestel_proto::account_config::{HostPort, Transport};
+use toestel_proto::ids::{AccountId, CallId, FlowId};
+use toestel_proto::media::plan::MediaPlan;
+use toestel_proto::media::session::MediaEvent;
+use toestel_proto::phone::{Event, Input, MediaFact, Output, PhoneSound};
+use toestel_proto::sdp::negotiate::LocalPath;
+use tokio::sync::oneshot;
+
+/// How long a key is heard. The RFC 4733 floor for gateways is 40 ms; telephone menus want 100.
+const DIGIT: Duration = Duration::from_millis(120);
+
+impl Runtime {
+    /// Does everything that the machine wants, and lets everyone who watches see where it stands now.
+    pub(super) fn drain(&mut self) {
+        let mut changed = false;
+        while let Some(output) = self.phone.poll_output() {
+            changed = true;
+            self.carry_out(output);
+        }
+        if changed {
+            let view = self.phone.view(self.clock.now());
+            self.view.send_replace(view);
+        }
+    }
+
+    fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::Resolve { account, query } => self.resolve(account, query),
+            Output::OpenFlow { account, flow, target } => self.open_flow(account, flow, target),
+            Output::CloseFlow(flow) => drop(self.flows.remove(&flow)),
+            Output::Transmit { flow, bytes } => self.transmit(flow, bytes),
+            Output::OpenPath { call, local } => self.open_path(call, local),
+            Output::ClosePath(call) => self.close_path(call),
+            Output::Media { call, plan } => self.start_media(call, *plan),
+            Output::Mute { call, on } => self.media.mute(call, on),
+            Output::Digit { call, digit } => self.media.digit(call, digit, DIGIT),
+            Output::Sound { call, sound } => self.play(call, sound),
+            Output::Remember { account, memory } => self.remember(account, *memory),
+            Output::Event(event) => self.announce(event),
+        }
+    }
+
+    fn announce(&self, event: Event) {
+        let _ = self.events.send(event);
+    }
+
+    fn resolve(&mut self, account: AccountId, query: Query) {
+        let (resolver, found) = (self.parts.resolver.clone(), self.found.clone());
+        let mut random = self.parts.random();
+        // A server that is named without a port is looked up by its addresses only.
+        let port = query
+            .port
+            .or(query.addresses_only.then(|| query.transport.default_port()));
+        tokio::spawn(async move {
+            let destination = HostPort { host: query.host, port };
+            let targets = match resolver.resolve(&destination, query.transport, &mut random).await {
+                Ok(resolved) => Ok(resolved
+                    .targets
+                    .into_iter()
+                    .flat_map(|target| target.addresses)
+                    .map(|address| Target {
+                        transport: query.transport,
+                        address,
+                    })
+                    .collect()),
+                Err(error) => Err(error.to_string()),
+            };
+            let _ = found.send(Found { account, targets });
+        });
+    }
+
+    fn open_flow(&mut self, account: AccountId, id: FlowId, target: Target) {
+        match self.flow_transport(account, target.transport) {
+            Ok(transport) => {
+                let request = FlowRequest {
+                    id,
+                    destination: destination(target),
+                    transport,
+                    resolver: self.parts.resolver.clone(),
+                    seed: self.random.u64(),
+                };
+                self.flows.insert(id, Flow::open(request, self.notices.clone()));
+            }
+            Err(why) => self.tell(Input::FlowClosed { flow: id, why }),
+        }
+    }
+
+    /// The account's certificate rules are read when they are first needed: a start has no time for it.
+    fn flow_transport(&mut self, account: AccountId, transport: Transport) -> Result<FlowTransport, String> {
+        Ok(match transport {
+            Transport::Tcp => FlowTransport::Tcp,
+            Transport::Udp => FlowTransport::Udp,
+            Transport::Tls => {
+                let account = self.accounts.get_mut(&account).ok_or("The account is gone.")?;
+                let tls = match &account.tls {
+                    Some(tls) => tls.clone(),
+                    None => TlsClient::for_account(&account.config).map_err(|error| error.to_string())?,
+                };
+                FlowTransport::Tls(account.tls.insert(tls).clone())
+            }
+        })
+    }
+
+    fn transmit(&mut self, flow: FlowId, bytes: Vec<u8>) {
+        let Some(handle) = self.flows.get(&flow) else { return };
+        if let Err(error) = handle.send(bytes.into()) {
+            self.flows.remove(&flow);
+            self.tell(Input::FlowClosed {
+                flow,
+                why: error.to_string(),
+            });
+        }
+    }
+
+    /// Both sockets are made: whether RTCP is multiplexed is only known when the answer is there.
+    fn open_path(&mut self, call: CallId, local: IpAddr) {
+        match MediaSocket::bind(local, DEFAULT_PORTS, false, &mut self.random) {
+            Ok(socket) => {
+                let path = LocalPath {
+                    rtp: socket.rtp_address(),
+                    rtcp_port: Some(socket.rtcp_address().port()),
+                    ice: Vec::new(),
+                };
+                self.paths.insert(call, socket);
+                self.media.warm_up(false);
+                self.tell(Input::PathReady { call, path });
+            }
+            Err(error) => self.tell(Input::PathFailed {
+                call,
+                why: error.to_string(),
+            }),
+        }
+    }
+
+    fn close_path(&mut self, call: CallId) {
+        self.paths.remove(&call);
+        if self.with_media.remove(&call) {
+            self.media.stop(call);
+        }
+        if self.with_media.is_empty() && self.paths.is_empty() {
+            self.media.cool_down();
+        }
+    }
+
+    fn start_media(&mut self, call: CallId, plan: MediaPlan) {
+        match self.paths.remove(&call) {
+            Some(socket) => {
+                self.with_media.insert(call);
+                self.media.start(call, plan, socket, self.parts.random());
+            }
+            None => self.media.update(call, plan),
+        }
+    }
+
+    fn play(&mut self, call: CallId, sound: PhoneSound) {
+        let tone = match sound {
+            PhoneSound::Silence | PhoneSound::Ring => None,
+            PhoneSound::CallWaiting => Some(Tone::CallWaiting),
+            PhoneSound::Ringback => Some(Tone::RingBack),
+            PhoneSound::Busy => Some(Tone::Busy),
+            PhoneSound::Failed => Some(Tone::Congestion),
+        };
+        if sound == PhoneSound::Ring {
+            self.rings.insert(call);
+        } else {
+            self.rings.remove(&call);
+        }
+        self.media.ring(!self.rings.is_empty());
+        self.media.tone(tone);
+    }
+
+    fn remember(&mut self, account: AccountId, memory: AccountMemory) {
+        let Some(account) = self.accounts.get(&account) else {
+            return;
+        };
+        let saved = self.parts.remember(&account.config, memory);
+        let events = self.events.clone();
+        tokio::spawn(async move {
+            if let Err(error) = saved.await {
+                let _ = events.send(Event::Warning {
+                    text: error.to_string(),
+                });
+            }
+        });
+    }
+
+    pub(super) fn ask_stats(&mut self, call: Option<CallId>, reply: oneshot::Sender<Result<CallStats, EngineError>>) {
+        let known = self.phone.resolve_call(call).map_err(EngineError::from);
+        let agreed = known.and_then(|call| {
+            let (suite, codec) = self.phone.agreed(call).ok_or(EngineError::NoMedia)?;
+            Ok((call, suite, codec))
+        });
+        let (call, suite, codec) = match agreed {
+            Ok(agreed) => agreed,
+            Err(error) => return drop(reply.send(Err(error))),
+        };
+        let stats = self.media.stats(call);
+        tokio::spawn(async move {
+            let media = stats.await.map_err(|_| EngineError::NoMedia);
+            let _ = reply.send(media.map(|media| CallStats {
+                call,
+                codec,
+                suite,
+                media,
+            }));
+        });
+    }
+
+    pub(super) fn handle_audio(&mut self, event: AudioEvent) {
+        let warning = match event {
+            AudioEvent::Media { call, event } => return self.handle_stream(call, event),
+            AudioEvent::Stopped { call, stats } => {
+                return self.tell(Input::Media {
+                    call,
+                    fact: MediaFact::Stats(stats),
+                });
+            }
+            AudioEvent::Failed { call, why } => return self.tell(Input::PathFailed { call, why }),
+            AudioEvent::Levels { microphone, speaker } => {
+                self.levels.send_replace(Levels { microphone, speaker });
+                return;
+            }
+            AudioEvent::DigitRefused { digit, .. } => {
+                format!("The tone {} could not be sent: the far end takes none.", digit.key())
+            }
+            AudioEvent::DeviceMoved { microphone, .. } => {
+                format!("The {} changed; the call goes on.", name(microphone))
+            }
+            AudioEvent::DeviceMissing { microphone } => {
+                format!(
+                    "The chosen {} is not connected; the system's is used instead.",
+                    name(microphone)
+                )
+            }
+            AudioEvent::SoundLost(why) => format!("There is no sound: {why}. The call goes on."),
+            AudioEvent::SoundBack => "There is sound again.".to_owned(),
+            AudioEvent::RecordingFailed(why) => why,
+        };
+        self.announce(Event::Warning { text: warning });
+    }
+
+    fn handle_stream(&mut self, call: CallId, event: MediaEvent) {
+        let fact = match event {
+            MediaEvent::FirstPacket { .. } => MediaFact::Heard,
+            MediaEvent::DigitReceived(digit) => MediaFact::Digit(digit),
+            MediaEvent::NoMediaFor(duration) => MediaFact::NothingFor(duration),
+            MediaEvent::RemoteSsrcChanged { .. }
+            | MediaEvent::RemoteAddressChanged(_)
+            | MediaEvent::Bye
+            | MediaEvent::NoSpeechFor(_) => return,
+        };
+        self.tell(Input::Media { call, fact });
+    }
+}
+
+/// A target as the place that it is: nothing of it is looked up again.
+fn destination(target: Target) -> HostPort {
+    let host = match target.address.ip() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
+    };
+    HostPort {
+        host,
+        port: Some(target.address.port()),
+    }
+}
+
+const fn name(microphone: bool) -> &'static str {
+    if microphone { "microphone" } else { "loudspeaker" }
+}
