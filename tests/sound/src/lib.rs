@@ -6,7 +6,6 @@
 
 #![expect(
     clippy::expect_used,
-    clippy::indexing_slicing,
     clippy::panic,
     reason = "test equipment: where it breaks, the test must stop and say so"
 )]

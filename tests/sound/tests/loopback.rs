@@ -279,3 +279,53 @@ fn ten_minutes_of_talk_neither_drift_nor_drop() {
         assert!(heard.paths.iter().all(|path| path.exists()));
     });
 }
+
+#[test]
+fn in_a_conference_the_far_ends_hear_each_other_but_not_themselves() {
+    stage::alone(
+        "in_a_conference_the_far_ends_hear_each_other_but_not_themselves",
+        false,
+        || {
+            let tone = |hertz: f64, name: &str| {
+                let (play, record) = (
+                    stage::file("conference", name),
+                    stage::file("conference", &format!("heard-{name}")),
+                );
+                score::write(&play, 48_000, &score::sine(hertz, 6_000.0, 4.0));
+                (
+                    Side::new(AudioSpec::File {
+                        play,
+                        record: record.clone(),
+                    }),
+                    record,
+                )
+            };
+            let middle = Side::new(AudioSpec::Null);
+            let ((low, low_heard), (high, high_heard)) = (tone(600.0, "low.wav"), tone(1500.0, "high.wav"));
+            connect(&middle, &low, CallId(1), Codec::Pcma, None);
+            connect(&middle, &high, CallId(2), Codec::Opus, None);
+            let levels = |path: &PathBuf| {
+                let heard = score::read(path);
+                let end = &heard[heard.len() - 48_000..];
+                (score::level_at(end, 600.0), score::level_at(end, 1500.0))
+            };
+            std::thread::sleep(Duration::from_millis(1_800));
+            let (own, other) = levels(&low_heard);
+            assert!(
+                own < -60.0 && other < -60.0,
+                "two calls must not hear each other unasked: {own:.0}, {other:.0} dB"
+            );
+            middle.engine.conference(true);
+            std::thread::sleep(Duration::from_millis(2_000));
+            for (path, own_is_low) in [(low_heard, true), (high_heard, false)] {
+                let (low, high) = levels(&path);
+                let (own, other) = if own_is_low { (low, high) } else { (high, low) };
+                assert!(
+                    other > -20.0 && own < -50.0,
+                    "{}: own {own:.0} dB, other {other:.0} dB",
+                    path.display()
+                );
+            }
+        },
+    );
+}
