@@ -121,6 +121,9 @@ impl OfferAnswer {
     pub fn meaning(&self, sender: Side, carrier: Carrier) -> Option<Meaning> {
         match self.state {
             State::Stable => meaning_when_stable(carrier),
+            State::Offered { carrier: offered, .. } if is_aside(offered) && answers_invite(carrier) => {
+                Some(Meaning::Repeat)
+            }
             State::Invited { caller } if caller == sender => None,
             State::Invited { .. } => offers_late(carrier).then_some(Meaning::Offer),
             State::Offered { offerer, .. } if offerer == sender => None,
@@ -195,6 +198,19 @@ fn meaning_when_stable(carrier: Carrier) -> Option<Meaning> {
         Carrier::Provisional | Carrier::ReliableProvisional | Carrier::Success => Some(Meaning::Repeat),
         Carrier::Ack | Carrier::PrackSuccess | Carrier::UpdateSuccess => None,
     }
+}
+
+/// Whether an offer was made beside the INVITE, whose own exchange was complete by then: a description in a response
+/// to that INVITE repeats what that exchange agreed.
+fn is_aside(offered: Carrier) -> bool {
+    matches!(offered, Carrier::Prack | Carrier::Update)
+}
+
+fn answers_invite(carrier: Carrier) -> bool {
+    matches!(
+        carrier,
+        Carrier::Provisional | Carrier::ReliableProvisional | Carrier::Success
+    )
 }
 
 /// Where the offer may be when the INVITE had none: the first reliable response.
@@ -295,7 +311,11 @@ mod tests {
                     expected,
                     "{opening:?} then {carrier:?}"
                 );
-                assert_eq!(exchange.meaning(Us, carrier), None, "a second offer after {opening:?}");
+                let second = exchange.meaning(Us, carrier);
+                assert!(
+                    matches!(second, None | Some(Meaning::Repeat)),
+                    "a second offer after {opening:?}"
+                );
             }
         }
     }
@@ -313,6 +333,19 @@ mod tests {
         let mut exchange = after(&[(Us, Invite, true), (Them, ReliableProvisional, true)]);
         assert_eq!(exchange.carry(Them, Success, true), Ok(Meaning::Repeat));
         assert!(exchange.is_stable());
+    }
+
+    #[test]
+    fn a_2xx_that_crosses_an_update_repeats_the_answer_and_leaves_the_offer_open() {
+        for offerer in [Us, Them] {
+            let mut exchange = after(&[
+                (Us, Invite, true),
+                (Them, ReliableProvisional, true),
+                (offerer, Update, true),
+            ]);
+            assert_eq!(exchange.carry(Them, Success, true), Ok(Meaning::Repeat));
+            assert_eq!(exchange.offered_in(), Some(Update));
+        }
     }
 
     #[test]

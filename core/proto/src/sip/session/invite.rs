@@ -238,7 +238,11 @@ impl Leg {
                 // Some servers answer in an unreliable 183 and never again.
                 preview.filter(|_| self.exchange.offerer() == Some(Side::Us))
             });
-        let carried = self.exchange.carry(Side::Them, Carrier::Success, sdp.is_some());
+        let carried = match self.exchange.carry(Side::Them, Carrier::Success, sdp.is_some()) {
+            // A description where none is due: what was agreed holds.
+            Err(Misplaced::Forbidden(_)) => Ok(Meaning::Nothing),
+            carried => carried,
+        };
         if carried == Ok(Meaning::Offer) {
             self.owed = Some(Owed::Ack);
         } else {

@@ -1,7 +1,7 @@
 //! The INVITE usage of a dialog, both roles: one call's signalling from the first INVITE to the last BYE (RFC 3261
 //! 13 to 15, 3262, 3311, 4028, 6141, 5407).
 //!
-//! A [`Session`] is made by [`Session::dial`] or [`Session::ring`], takes commands, in-dialog requests, responses and
+//! A [`Session`] is made by [`Session::dial`] or [`Session::incoming`], takes commands, in-dialog requests, responses and
 //! time, and says what it wants by [`Session::poll_output`]. Session descriptions pass through as bytes; what is
 //! offered, answered, held or resumed is the owner's. Transactions (Via, branches, retransmission of requests, the ACK
 //! of a refusal) are the endpoint's; credentials are the account's, asked for by [`Output::Challenge`].
@@ -10,9 +10,9 @@
 //! [`Output::Released`] once nothing is owed to anybody any more; then it may be dropped.
 //!
 //! ```text
-//! dial -> Calling -- 2xx --> Confirmed -- BYE, hangup, 481, expiry --> Ended --> Released
-//! ring -> Ringing -- answer ----^  |                                     ^
-//!            `------- reject, CANCEL, cancel, refusal ------------------'
+//! dial ----> Calling -- 2xx ----> Confirmed -- BYE, hangup, 481, expiry --> Ended --> Released
+//! incoming -> Ringing -- answer ----^                                         ^
+//!                `---------- reject, CANCEL, cancel, refusal -----------------'
 //! ```
 
 mod accepted;

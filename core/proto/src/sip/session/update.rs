@@ -48,7 +48,9 @@ impl Leg {
         if request.method == Method::Update {
             carrier = Carrier::UpdateSuccess;
             out.settings.write_capabilities(&mut response.headers);
-            self.grant_session_timer(&out.settings, request, &mut response, now);
+            if self.confirmed {
+                self.grant_session_timer(&out.settings, request, &mut response, now);
+            }
             self.peer.learn(&request.headers);
             self.refresh_target(out, request.headers.contacts().first());
         }

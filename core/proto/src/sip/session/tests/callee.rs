@@ -333,6 +333,18 @@ fn an_offer_in_a_prack_is_answered_in_its_200() {
 }
 
 #[test]
+fn an_update_before_the_answer_starts_no_session_timer() {
+    let mut bench = Bench::ringing(incoming_invite(Some("offer")));
+    let mut update = bench.peer_request(Method::Update, None);
+    update.headers.push(HeaderName::Supported, "timer");
+    update.headers.push(HeaderName::SessionExpires, 90);
+    bench.request(update);
+    assert!(!bench.answer().headers.has(HeaderName::SessionExpires));
+    bench.wait(Duration::from_secs(120));
+    assert_eq!(bench.ended, 0);
+}
+
+#[test]
 fn our_offer_in_a_reliable_response_is_answered_by_the_prack() {
     let invite = supporting_100rel(None);
     let mut bench = Bench::ringing(invite.clone());

@@ -89,8 +89,9 @@ fn a_refused_offer_leaves_the_call_as_it_was() {
 #[test]
 fn after_a_491_the_caller_waits_2_to_4_seconds_and_the_callee_up_to_2() {
     for seed in 0..30 {
-        let (mut bench, id, invite) = Bench::dialling(Some(sdp("offer")));
-        let _ = seed;
+        let session = Session::dial(dial_of("alice", Some(sdp("offer"))), &mut Random::seeded(seed));
+        let mut bench = Bench::new(session);
+        let (id, invite) = bench.sent(Method::Invite);
         bench.response(id, &reply_sdp(&invite, 200, "b", "answer"));
         let (id, reinvite) = offering(&mut bench);
         bench.response(id, &Response::to(&reinvite, status(491)));
@@ -284,6 +285,19 @@ fn an_early_update_waits_for_the_answer_and_falls_back_to_the_invite() {
     bench.response(id, &reply(&invite, 200, "b"));
     let (_, reinvite) = bench.sent(Method::Invite);
     assert_eq!(reinvite.body, sdp("moved"));
+}
+
+#[test]
+fn a_200_that_repeats_the_answer_while_our_update_is_open_does_not_disturb_it() {
+    let (mut bench, id, invite) = Bench::dialling(Some(sdp("offer")));
+    bench.response(id, &reliable(&invite, 1, Some("early")));
+    bench.act(|session, now| session.offer(&sdp("moved"), now).unwrap());
+    let (update_id, update) = bench.sent(Method::Update);
+    bench.response(id, &reply_sdp(&invite, 200, "b", "early"));
+    assert_eq!((bench.session.phase(), bench.acks().len()), (Phase::Confirmed, 1));
+    bench.response(update_id, &reply_sdp(&update, 200, "b", "seen"));
+    assert!(bench.has(|event| matches!(event, Event::AnswerReceived { sdp: answer, .. } if *answer == sdp("seen"))));
+    assert_eq!(bench.ended, 0);
 }
 
 #[test]
