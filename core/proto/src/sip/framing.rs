@@ -159,6 +159,7 @@ impl StreamReader {
             self.scanned = self.buffer.len();
             return self.check_size(self.buffer.len());
         };
+        self.check_size(end)?;
         let line = self.buffer.get(..end).unwrap_or_default();
         if !parse::is_start_line(line.trim_ascii_end()) {
             return Err(Refusal::discard(FOREIGN));
@@ -178,6 +179,7 @@ impl StreamReader {
             return self.check_size(self.buffer.len());
         };
         let head_length = from.saturating_add(end).saturating_add(4);
+        self.check_size(head_length)?;
         let head = Head::read(self.buffer.get(..head_length).unwrap_or_default(), Carrier::Stream);
         let length = promised(&head).map_err(|fault| parse::refuse(fault, &head))?;
         let length = head_length.saturating_add(length);

@@ -125,6 +125,23 @@ fn an_endless_head_ends_the_flow() {
 }
 
 #[test]
+fn a_head_beyond_the_limit_ends_the_flow_alike_in_one_piece_and_in_many() {
+    let stream = MESSAGE.replace(
+        "l : 4",
+        &format!("Subject: {}\r\nl : 4", "y".repeat(MAX_STREAM_MESSAGE)),
+    );
+    let read = |size: usize| {
+        let mut reader = StreamReader::new(Side::Client);
+        stream.as_bytes().chunks(size).find_map(|piece| {
+            reader.push(piece);
+            reader.next()
+        })
+    };
+    assert!(matches!(read(stream.len()), Some(Err(_))));
+    assert_eq!(read(stream.len()), read(1_000));
+}
+
+#[test]
 fn empty_datagrams_and_crlf_are_keep_alives() {
     for datagram in [b"".as_slice(), b"\r\n", b"\r\n\r\n", b"\0\0\0\0"] {
         assert!(is_keep_alive(datagram));
