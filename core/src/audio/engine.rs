@@ -69,7 +69,7 @@ pub enum AudioEvent {
         /// Whether it is the microphone.
         microphone: bool,
     },
-    /// There is no sound now, and why. Calls go on; it is tried again every two seconds.
+    /// There is no sound now, and why. Calls go on; it is tried again after 2 to 32 seconds.
     SoundLost(String),
     /// There is sound again.
     SoundBack,

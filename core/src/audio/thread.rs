@@ -29,8 +29,10 @@ const COMMANDS: Token = Token(0);
 const CARD: Token = Token(1);
 const RING_CARD: Token = Token(2);
 const LEG: Token = Token(3);
-/// How long to wait before sound that was lost is tried again.
-const RETRY: Duration = Duration::from_secs(2);
+/// How long to wait before sound that was lost is tried again: doubled each time, for a machine without sound stays
+/// without.
+const FIRST_RETRY: Duration = Duration::from_secs(2);
+const LONGEST_RETRY: Duration = Duration::from_secs(32);
 
 /// What the thread can be asked.
 pub enum Command {
@@ -137,6 +139,8 @@ struct Studio {
     warm: Option<bool>,
     /// The card is a stand-in; when to try again.
     retry: Option<Instant>,
+    /// How long the next stand-in lasts.
+    patience: Duration,
 }
 
 impl Studio {
@@ -153,6 +157,7 @@ impl Studio {
             ringing: None,
             warm: None,
             retry: None,
+            patience: FIRST_RETRY,
         }
     }
 
@@ -355,6 +360,7 @@ impl Studio {
         match opened {
             Ok(card) => {
                 self.card = Some(card);
+                self.patience = FIRST_RETRY;
                 if self.retry.take().is_some() {
                     let _ = self.shared.events.send(AudioEvent::SoundBack);
                 }
@@ -365,7 +371,9 @@ impl Studio {
 
     /// Puts a silent card in the place of one that cannot be had, so that calls go on.
     fn stand_in(&mut self, why: String) {
-        if self.retry.replace(self.now + RETRY).is_none() {
+        let again = self.now + self.patience;
+        self.patience = (self.patience * 2).min(LONGEST_RETRY);
+        if self.retry.replace(again).is_none() {
             let _ = self.shared.events.send(AudioEvent::SoundLost(why));
         }
         let mut silent = FileCard::null();

@@ -1,5 +1,10 @@
 //! Calls through a real PulseAudio: how soon they are heard, what they cost, and that they outlive a device.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "test equipment: where it breaks, the test must stop and say so"
+)]
+
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use toestel_core::audio::AudioEvent;

@@ -1,5 +1,10 @@
 //! Two media engines over UDP on loopback, with files for sound cards: what is said on one side is heard on the other.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "test equipment: where it breaks, the test must stop and say so"
+)]
+
 use std::path::PathBuf;
 use std::time::Duration;
 use toestel_core::audio::AudioEvent;

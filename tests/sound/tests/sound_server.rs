@@ -1,5 +1,12 @@
 //! The sound server's card on a real PulseAudio with null sinks: devices, delay, cost, and pulling the plug.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "test equipment: where it breaks, the test must stop and say so"
+)]
+
 use std::time::{Duration, Instant as Wall};
 use toestel_core::audio::card::{Card, Notice, SLICE};
 use toestel_core::audio::device::{self, AudioSpec, DeviceChoice};

@@ -1,5 +1,10 @@
 //! The bundled voice and its encoded copies say the same.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "test equipment: where it breaks, the test must stop and say so"
+)]
+
 use toestel_core::audio::codec;
 use toestel_core::audio::resample::Resampler;
 use toestel_proto::codec::Codec;
