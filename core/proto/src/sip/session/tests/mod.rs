@@ -7,6 +7,7 @@ mod offers;
 mod pair;
 mod requests;
 mod session_timers;
+mod stranger;
 mod walk;
 mod world;
 
