@@ -21,6 +21,7 @@ pub mod ids;
 pub mod media;
 pub mod nat;
 pub mod phone;
+pub mod policy;
 pub mod probe;
 pub mod random;
 pub mod sdp;
