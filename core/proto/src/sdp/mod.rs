@@ -7,6 +7,7 @@ pub mod crypto;
 pub mod description;
 pub mod negotiate;
 pub mod parse;
+pub mod probe;
 pub mod write;
 
 pub use crypto::{Crypto, CryptoFault, CryptoLine, MasterKey};
