@@ -330,6 +330,17 @@ fn a_200_to_a_reinvite_that_crosses_our_bye_is_still_acknowledged() {
 }
 
 #[test]
+fn an_invite_answered_in_a_reliable_1xx_still_holds_back_the_next_one() {
+    let mut bench = Bench::talking();
+    let (id, reinvite) = offering(&mut bench);
+    bench.response(id, &reliable(&reinvite, 1, Some("yes")));
+    bench.act(|session, now| session.offer(&sdp("resume"), now).unwrap());
+    assert_eq!(bench.sends(&Method::Invite), 0, "one INVITE at a time (RFC 3261 14.1)");
+    bench.response(id, &reply(&reinvite, 200, "b"));
+    assert_eq!(bench.sends(&Method::Invite), 1);
+}
+
+#[test]
 fn a_challenged_reinvite_goes_on_under_its_new_name() {
     let mut bench = Bench::talking();
     let (id, reinvite) = offering(&mut bench);
