@@ -5,8 +5,10 @@
 //! and four lines in `fuzz_targets/`. The tests replay all seeds, and what `kept/NAME/` holds: inputs that once broke
 //! something.
 
+pub mod sdp;
 pub mod sip;
 pub mod sip_stream;
+pub mod stun;
 
 /// One target.
 pub struct Target {
@@ -19,7 +21,12 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 2] = [
+pub const TARGETS: &[Target] = &[
+    Target {
+        name: "sdp",
+        run: sdp::run,
+        seeds: sdp::seeds,
+    },
     Target {
         name: "sip",
         run: sip::run,
@@ -30,6 +37,11 @@ pub const TARGETS: [Target; 2] = [
         run: sip_stream::run,
         seeds: sip_stream::seeds,
     },
+    Target {
+        name: "stun",
+        run: stun::run,
+        seeds: stun::seeds,
+    },
 ];
 
 #[cfg(test)]
@@ -38,7 +50,7 @@ mod tests {
 
     #[test]
     fn the_seeds_do_no_harm_and_half_of_them_are_accepted() {
-        for target in &TARGETS {
+        for target in TARGETS {
             let seeds = (target.seeds)();
             let accepted = seeds.iter().filter(|seed| (target.run)(seed)).count();
             println!("{}: {accepted} of {} seeds accepted", target.name, seeds.len());
@@ -60,7 +72,7 @@ mod tests {
     #[test]
     fn what_once_broke_something_no_longer_does() {
         let kept = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("kept");
-        for target in &TARGETS {
+        for target in TARGETS {
             let Ok(folder) = std::fs::read_dir(kept.join(target.name)) else {
                 continue;
             };

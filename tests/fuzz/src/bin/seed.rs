@@ -5,7 +5,7 @@ use std::{fs, io};
 
 fn main() -> io::Result<()> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
-    for target in &toestel_fuzz::TARGETS {
+    for target in toestel_fuzz::TARGETS {
         let folder = corpus.join(target.name);
         fs::create_dir_all(&folder)?;
         for (number, seed) in (target.seeds)().into_iter().enumerate() {
