@@ -42,7 +42,11 @@ impl Runtime {
             Output::OpenFlow { account, flow, target } => self.open_flow(account, flow, target),
             Output::CloseFlow(flow) => drop(self.flows.remove(&flow)),
             Output::Transmit { flow, bytes } => self.transmit(flow, bytes),
-            Output::OpenPath { call, local } => self.open_path(call, local),
+            Output::OpenPath {
+                call,
+                local,
+                placed_here,
+            } => self.open_path(call, local, placed_here),
             Output::ClosePath(call) => self.close_path(call),
             Output::Media { call, plan } => self.start_media(call, *plan),
             Output::Mute { call, on } => self.media.mute(call, on),
@@ -126,7 +130,7 @@ impl Runtime {
     }
 
     /// Both sockets are made: whether RTCP is multiplexed is only known when the answer is there.
-    fn open_path(&mut self, call: CallId, local: IpAddr) {
+    fn open_path(&mut self, call: CallId, local: IpAddr, placed_here: bool) {
         match MediaSocket::bind(local, DEFAULT_PORTS, false, &mut self.random) {
             Ok(socket) => {
                 let path = LocalPath {
@@ -135,7 +139,7 @@ impl Runtime {
                     ice: Vec::new(),
                 };
                 self.paths.insert(call, socket);
-                self.media.warm_up(false);
+                self.media.warm_up(placed_here);
                 self.tell(Input::PathReady { call, path });
             }
             Err(error) => self.tell(Input::PathFailed {

@@ -3,7 +3,8 @@
 //! What a far end calls itself is text from outside: control characters, direction marks and zero-width characters
 //! are taken out before anyone sees it, and a name never stands without its number (a name alone can be anyone's).
 
-use crate::account_config::{AccountConfig, CallerId};
+use crate::account_config::AccountConfig;
+use crate::policy::caller_id::CallerIdentity;
 use crate::sip::msg::{HeaderName, Headers, Host, NameAddr, Request, Uri};
 
 /// The longest name that is shown.
@@ -44,24 +45,21 @@ pub(super) const fn transport_name(config: &AccountConfig) -> &'static str {
 
 /// From of our calls, and the header fields that go with it: shown, withheld (RFC 3323), or another number of ours
 /// (RFC 3325).
-pub(super) fn caller(config: &AccountConfig) -> (NameAddr, Headers) {
+pub(super) fn caller(config: &AccountConfig, wish: &CallerIdentity) -> (NameAddr, Headers) {
     let mut headers = Headers::new();
     let own = named(address_of_record(config), config);
-    let from = match &config.caller_id {
-        CallerId::Shown | CallerId::Prefix(_) => own,
-        CallerId::Withheld => {
-            headers.push(HeaderName::Privacy, "id");
-            headers.push(HeaderName::PPreferredIdentity, &own);
-            let anonymous = Uri::sip("anonymous", host("anonymous.invalid"));
-            NameAddr::new(anonymous).with_display("Anonymous")
-        }
-        CallerId::Number(number) => {
-            let preferred = Uri::sip(number, host(&config.domain));
-            headers.push(HeaderName::PPreferredIdentity, named(preferred, config));
-            own
-        }
-    };
-    (from, headers)
+    if let Some(privacy) = wish.privacy {
+        headers.push(HeaderName::Privacy, privacy);
+    }
+    if let Some(preferred) = wish.preferred_identity.as_ref().and_then(|uri| uri.parse().ok()) {
+        headers.push(HeaderName::PPreferredIdentity, named(preferred, config));
+    }
+    if wish.anonymous {
+        headers.push(HeaderName::PPreferredIdentity, &own);
+        let anonymous = Uri::sip("anonymous", host("anonymous.invalid"));
+        return (NameAddr::new(anonymous).with_display("Anonymous"), headers);
+    }
+    (own, headers)
 }
 
 fn named(uri: Uri, config: &AccountConfig) -> NameAddr {
@@ -137,8 +135,12 @@ mod tests {
     fn a_withheld_number_is_in_no_header_that_the_far_end_sees() {
         let mut config = AccountConfig::new("pbx.example", "1001");
         config.display_name = Some("Anna".to_owned());
-        config.caller_id = CallerId::Withheld;
-        let (from, headers) = caller(&config);
+        let wish = CallerIdentity {
+            anonymous: true,
+            privacy: Some("id"),
+            ..CallerIdentity::default()
+        };
+        let (from, headers) = caller(&config, &wish);
         assert!(!from.to_string().contains("1001") && !from.to_string().contains("Anna"));
         assert_eq!(headers.get(HeaderName::Privacy), Some("id"));
     }

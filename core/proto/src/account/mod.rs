@@ -16,6 +16,7 @@ use crate::account_config::{AccountConfig, DtmfMode, Transport as ConfigTranspor
 use crate::call::Profile;
 use crate::ids::{AccountId, FlowId};
 use crate::phone::{AccountView, Event};
+use crate::policy::caller_id::CallerIdentity;
 use crate::random::Random;
 use crate::sdp::negotiate::MediaSettings;
 use crate::secret::Secret;
@@ -201,9 +202,9 @@ impl Account {
         }
     }
 
-    /// A call to `target`, up to its offer; `None` while there is no flow.
-    pub fn dial(&self, target: Uri) -> Option<Dial> {
-        let (from, headers) = identity::caller(&self.config);
+    /// A call to `target`, up to its offer, that shows what `wish` says; `None` while there is no flow.
+    pub fn dial(&self, target: Uri, wish: &CallerIdentity) -> Option<Dial> {
+        let (from, headers) = identity::caller(&self.config, wish);
         let mut routes: Vec<NameAddr> = identity::proxy_route(&self.config).into_iter().collect();
         routes.extend(
             self.status
@@ -219,11 +220,6 @@ impl Account {
             offer: None,
             headers,
         })
-    }
-
-    /// The Request-URI for a number or extension at this account's PBX.
-    pub fn uri_for(&self, number: &str) -> Uri {
-        Uri::sip(number, identity::host(&self.config.domain))
     }
 
     /// A look-up ended.

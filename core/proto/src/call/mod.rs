@@ -31,11 +31,17 @@ pub use commands::CallError;
 /// How long an ended call stays in the [`View`](crate::phone::View).
 pub const LINGER: Duration = Duration::from_secs(2);
 
+/// After this long without RTP and RTCP the far end is asked whether it is still there.
+const PROBE_AFTER: Duration = Duration::from_secs(60);
+
+/// After this long without RTP and RTCP a call whose signalling is gone too is over.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(120);
+
 /// What a call wants done.
 #[derive(Debug)]
 pub enum Output {
     /// For the transaction layer: what the session said, unless the call itself has dealt with it.
-    Session(session::Output),
+    Session(Box<session::Output>),
     /// Make a media path.
     OpenPath,
     /// Give the path up: nothing more is sent or heard.
@@ -80,6 +86,8 @@ pub struct Call {
     answer_wanted: bool,
     held_by_us: bool,
     muted: bool,
+    /// How long nothing had come when the far end was last asked whether it is there.
+    silent_for: Duration,
     info_digits: bool,
     announced: Option<CallState>,
     outputs: VecDeque<Output>,
@@ -140,10 +148,10 @@ impl Call {
         match Session::incoming(settings, key, request, turn.now, turn.random) {
             Ok(session) => call.session = Some(session),
             Err(response) => {
-                call.outputs.push_back(Output::Session(session::Output::Respond {
+                call.tell_endpoint(session::Output::Respond {
                     key,
                     response: *response,
-                }));
+                });
                 call.ended(None, None, turn.now);
             }
         }
@@ -175,6 +183,7 @@ impl Call {
             answer_wanted: false,
             held_by_us: false,
             muted: false,
+            silent_for: Duration::ZERO,
             info_digits: profile.info_digits,
             announced: None,
             outputs: VecDeque::new(),
@@ -218,6 +227,11 @@ impl Call {
     /// Whether it is of use to the user still.
     pub fn is_live(&self) -> bool {
         self.progress.ended_at.is_none()
+    }
+
+    /// Whether we placed it.
+    pub fn is_outgoing(&self) -> bool {
+        self.direction == CallDirection::Out
     }
 
     /// Whether an incoming call waits for the user.
@@ -286,7 +300,9 @@ impl Call {
                     digit: digit.key(),
                 }));
             }
-            MediaFact::NothingFor(_) => {
+            MediaFact::NothingFor(silence) if silence < PROBE_AFTER => {}
+            MediaFact::NothingFor(silence) => {
+                self.silent_for = silence;
                 if let Some(session) = &mut self.session {
                     // Refused only where there is no dialog, and then there is nobody to ask.
                     let _ = session.probe(turn.now);
@@ -390,6 +406,10 @@ impl Call {
     fn settle(&mut self, turn: &mut Turn<'_>) {
         self.drain_session(turn);
         self.announce(None, None);
+    }
+
+    fn tell_endpoint(&mut self, output: session::Output) {
+        self.outputs.push_back(Output::Session(Box::new(output)));
     }
 
     /// Tells of the state if it is another one than was told last.

@@ -1,12 +1,13 @@
 //! What the session tells, and what the call makes of it.
 
-use super::{Call, FirstOffer, Output, Turn, ending};
+use super::{Call, FirstOffer, GIVE_UP_AFTER, Output, Turn, ending};
 use crate::codec::Direction;
 use crate::phone::{Event, PhoneSound};
 use crate::sdp::negotiate::Refusal;
 use crate::sip::msg::{StatusCode, Warning};
 use crate::sip::session::{self, Ended, Event as SessionEvent, Phase, Session};
 use bytes::Bytes;
+use std::time::Duration;
 
 use super::media::SoundError;
 
@@ -28,7 +29,7 @@ impl Call {
                 match output {
                     session::Output::Event(event) => self.handle_session_event(event, turn),
                     session::Output::Released => self.progress.released = true,
-                    other => self.outputs.push_back(Output::Session(other)),
+                    other => self.tell_endpoint(other),
                 }
             }
             let changed_its_mind = self.sound.wish() != self.wished_direction() && !self.sound.offer_is_pending();
@@ -52,10 +53,9 @@ impl Call {
             SessionEvent::Request { key, request } => self.refuse_request(key, &request),
             SessionEvent::Info { content_type, body } => self.handle_info(content_type.as_deref(), &body),
             SessionEvent::Ended(ended) => self.handle_ended(&ended, turn),
-            SessionEvent::Confirmed
-            | SessionEvent::RemoteTargetChanged(_)
-            | SessionEvent::Outcome { .. }
-            | SessionEvent::Alive => {}
+            SessionEvent::Alive => self.silent_for = Duration::ZERO,
+            SessionEvent::Unproven => self.handle_unproven(turn),
+            SessionEvent::Confirmed | SessionEvent::RemoteTargetChanged(_) | SessionEvent::Outcome { .. } => {}
         }
     }
 
@@ -206,8 +206,7 @@ impl Call {
     /// Transfers and subscriptions inside a call are not served yet: 403, because 405 would say that we never do.
     fn refuse_request(&mut self, key: crate::sip::endpoint::ServerKey, request: &crate::sip::msg::Request) {
         let response = crate::sip::msg::Response::to(request, StatusCode::FORBIDDEN);
-        self.outputs
-            .push_back(Output::Session(session::Output::Respond { key, response }));
+        self.tell_endpoint(session::Output::Respond { key, response });
     }
 
     /// A tone by INFO (`application/dtmf-relay`, or the bare `application/dtmf`).
@@ -229,6 +228,14 @@ impl Call {
                 call: self.id,
                 digit: digit.key(),
             }));
+        }
+    }
+
+    /// Neither sound nor signalling: the first time that may be a network on its way back, the second time it is over.
+    fn handle_unproven(&mut self, turn: &mut Turn<'_>) {
+        if self.silent_for >= GIVE_UP_AFTER {
+            let why = "The connection to the PBX was lost and the sound with it. Call again when it is back.";
+            self.end_with(why.to_owned(), turn);
         }
     }
 

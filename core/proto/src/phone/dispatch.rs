@@ -121,7 +121,7 @@ impl Phone {
 
     fn handle_call(&mut self, id: CallId, output: call::Output, now: Instant) {
         match output {
-            call::Output::Session(output) => self.handle_session(id, output, now),
+            call::Output::Session(output) => self.handle_session(id, *output, now),
             call::Output::OpenPath => self.open_path(id, now),
             call::Output::ClosePath => self.outputs.push_back(Output::ClosePath(id)),
             call::Output::Media(plan) => self.outputs.push_back(Output::Media { call: id, plan }),
@@ -133,11 +133,13 @@ impl Phone {
     }
 
     fn open_path(&mut self, id: CallId, now: Instant) {
-        let account = self.calls.get(&id).and_then(|call| self.accounts.get(&call.account()));
-        match account.and_then(Account::flow) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let placed_here = call.is_outgoing();
+        match self.accounts.get(&call.account()).and_then(Account::flow) {
             Some(flow) => self.outputs.push_back(Output::OpenPath {
                 call: id,
                 local: flow.local.ip(),
+                placed_here,
             }),
             None => self.with_call(id, now, |call, turn| {
                 call.handle_path_failed("There is no connection to the PBX.", turn);

@@ -122,6 +122,8 @@ pub enum Output {
         call: CallId,
         /// The interface's address by which the PBX is reached.
         local: IpAddr,
+        /// We placed the call, so the microphone may be made ready; it must stay closed while our phone rings.
+        placed_here: bool,
     },
     /// Give a path up.
     ClosePath(CallId),

@@ -3,6 +3,8 @@
 use super::{CALL_LIMIT, Phone, Refused};
 use crate::call::{Call, Turn};
 use crate::ids::{AccountId, CallId};
+use crate::policy::caller_id::caller_identity;
+use crate::policy::dial::{DialPlan, dial};
 use crate::sip::msg::Uri;
 use crate::time::Instant;
 
@@ -33,12 +35,21 @@ impl Phone {
         if live >= CALL_LIMIT {
             return Err(Refused::TooManyCalls(live));
         }
-        let uri: Uri = account.uri_for(target);
+        let mut dialled = dial(target, &DialPlan::of_account(account.config()))
+            .map_err(|error| Refused::Target(format!("\"{}\" cannot be called: {error}.", printable(target))))?;
+        let wish = caller_identity(&account.config().caller_id, &dialled, &account.config().domain);
+        if let Some(prefix) = &wish.prefix {
+            dialled.target.insert_str(0, prefix);
+        }
+        let uri: Uri = dialled
+            .request_uri(&account.config().domain)
+            .parse()
+            .map_err(|_| Refused::Target("That address cannot be called: it is no SIP address.".to_owned()))?;
         if let Some(why) = account.obstacle() {
             return Err(Refused::NotConnected(why));
         }
-        let dial = account
-            .dial(uri)
+        let call_to = account
+            .dial(uri, &wish)
             .ok_or_else(|| Refused::NotConnected("no flow".to_owned()))?;
         let (id, profile) = (account.id(), account.call_profile());
         self.last_call = self.last_call.saturating_add(1);
@@ -48,8 +59,13 @@ impl Phone {
             now,
             random: &mut self.random,
         };
-        let call = Call::outgoing(call_id, id, dial, target.to_owned(), profile, &mut turn);
+        let call = Call::outgoing(call_id, id, call_to, dialled.target, profile, &mut turn);
         self.calls.insert(call_id, call);
         Ok(call_id)
     }
+}
+
+/// What the user typed or pasted, fit for a sentence.
+fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(40).collect()
 }

@@ -2,7 +2,6 @@ use super::*;
 use toestel_proto::account_config::{AccountConfig, CallerId, DtmfMode, Feature, HostPort, Pin, Roots, Transport};
 use toestel_proto::codec::{Codec, MediaPolicy};
 use toestel_proto::ids::AccountId;
-use toestel_proto::random::Random;
 
 /// A directory that is gone after the test.
 struct Place(PathBuf);

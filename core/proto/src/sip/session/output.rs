@@ -139,6 +139,8 @@ pub enum Event {
     },
     /// The probe was answered: the other side is still in the call.
     Alive,
+    /// The probe could not be sent, or its flow broke: nothing is known about the other side.
+    Unproven,
     /// The call is over. Comes exactly once.
     Ended(Ended),
 }

@@ -147,9 +147,11 @@ impl Session {
             }),
             Purpose::Probe => self.with_leg(&tag, |leg, out| {
                 leg.judge(response)?;
-                if failure.is_none() {
-                    out.event(Event::Alive);
-                }
+                out.event(if failure.is_none() {
+                    Event::Alive
+                } else {
+                    Event::Unproven
+                });
                 Flow::Continue(())
             }),
             Purpose::Other => self.with_leg(&tag, |leg, out| {
