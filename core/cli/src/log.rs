@@ -2,7 +2,7 @@
 
 use tracing_subscriber::EnvFilter;
 
-/// Starts it: warnings, or what `TOESTEL_LOG` says; each `-v` says more.
+/// Starts it: warnings, or what `TOESTEL_LOG` (else `RUST_LOG`) says; each `-v` says more.
 pub fn start(verbose: u8) {
     let level = match verbose {
         0 => "warn",
@@ -10,7 +10,9 @@ pub fn start(verbose: u8) {
         2 => "debug",
         _ => "trace",
     };
-    let filter = EnvFilter::try_from_env("TOESTEL_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let filter = EnvFilter::try_from_env("TOESTEL_LOG")
+        .or_else(|_| EnvFilter::try_from_default_env())
+        .unwrap_or_else(|_| EnvFilter::new(level));
     let started = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

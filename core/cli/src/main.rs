@@ -4,6 +4,9 @@ mod agent;
 mod devices;
 mod error;
 mod log;
+mod options;
+mod probe;
+mod signals;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -27,6 +30,8 @@ enum Command {
     Devices(devices::DevicesArgs),
     /// Run the phone for another program: JSON lines in and out
     Agent(agent::AgentArgs),
+    /// Judge some bytes as the phone would, and say why
+    Probe(probe::ProbeArgs),
 }
 
 fn main() -> ExitCode {
@@ -35,6 +40,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Devices(args) => devices::run(args),
         Command::Agent(args) => agent::run(args),
+        Command::Probe(args) => probe::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

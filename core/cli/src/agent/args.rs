@@ -1,16 +1,21 @@
 //! The arguments of `toestel agent`, and what they make: one account and the parts of an engine.
 
 use crate::error::Failure;
-use clap::{Args, ValueEnum};
+use crate::options::{MediaArg, TransportArg};
+use clap::Args;
 use std::path::PathBuf;
-use toestel_core::{AccountConfig, AccountSetup, AudioSpec, MediaPolicy, Parts, Roots, Secret, Transport};
-use tokio::sync::mpsc;
-
-use super::input::{self, Line};
+use toestel_core::net::tls::TlsClient;
 use toestel_core::store::settings::SettingsWarning;
+use toestel_core::{AccountConfig, AudioSpec, Parts, Roots, Secret};
 
 /// Where to connect, as whom, and with what sound.
 #[derive(Args, Debug)]
+#[command(after_help = "The lines and the events are described in docs/agent.md.
+
+Example:
+  printf '%s\\n' \"$PASSWORD\" '{\"id\":1,\"cmd\":\"state\"}' | toestel agent \\
+      --server pbx.example.nl:5061 --domain pbx.example.nl --user 201 \\
+      --password-stdin --audio null --state-dir ./state")]
 #[command(group(clap::ArgGroup::new("password").required(true).args(["password_stdin", "password_env"])))]
 pub struct AgentArgs {
     /// Where to connect: a host name or address and a port. No SRV look-up, no Route header
@@ -54,71 +59,16 @@ pub struct AgentArgs {
     state_dir: PathBuf,
 }
 
-#[derive(ValueEnum, Clone, Copy, Debug)]
-enum TransportArg {
-    Tls,
-    Tcp,
-    Udp,
-}
-
-#[derive(ValueEnum, Clone, Copy, Debug)]
-enum MediaArg {
-    Required,
-    Preferred,
-    Off,
-}
-
 impl AgentArgs {
-    /// The password, and the commands that follow it.
+    /// The account, without its password.
     ///
     /// # Errors
-    /// When the environment variable is not set.
-    pub fn password(&self) -> Result<(Secret, mpsc::UnboundedReceiver<Line>), Failure> {
-        let (first_line, lines) = input::spawn(self.password_stdin);
-        let password = match (&self.password_env, first_line) {
-            (Some(name), _) => {
-                let value = std::env::var_os(name)
-                    .ok_or_else(|| Failure::usage(format!("The environment variable {name} is not set.")))?;
-                Secret::new(value.into_encoded_bytes())
-            }
-            (None, Some(first_line)) => first_line,
-            (None, None) => return Err(Failure::usage("Say where the password comes from.")),
-        };
-        Ok((password, lines))
-    }
-
-    /// The engine's parts and the one account.
-    ///
-    /// # Errors
-    /// When an argument or the state directory cannot be used.
-    pub fn prepare(self, password: Secret) -> Result<(Parts, AccountSetup, Vec<SettingsWarning>), Failure> {
-        let config = self.account()?;
-        let (parts, warnings) = Parts::in_directory(&self.state_dir, self.audio).map_err(Failure::usage)?;
-        let memory = parts.memory(&config);
-        Ok((
-            parts,
-            AccountSetup {
-                config,
-                password,
-                memory,
-            },
-            warnings,
-        ))
-    }
-
-    fn account(&self) -> Result<AccountConfig, Failure> {
+    /// When an argument cannot be used.
+    pub fn account(&self) -> Result<AccountConfig, Failure> {
         let mut config = AccountConfig::new(self.domain.clone(), self.user.clone());
         config.server = Some(self.server.parse().map_err(Failure::usage)?);
-        config.transport = match self.transport {
-            TransportArg::Tls => Transport::Tls,
-            TransportArg::Tcp => Transport::Tcp,
-            TransportArg::Udp => Transport::Udp,
-        };
-        config.media = match self.media {
-            MediaArg::Required => MediaPolicy::Required,
-            MediaArg::Preferred => MediaPolicy::Preferred,
-            MediaArg::Off => MediaPolicy::Off,
-        };
+        config.transport = self.transport.into();
+        config.media = self.media.into();
         config.auth_user.clone_from(&self.auth_user);
         config.display_name.clone_from(&self.display_name);
         config.tls_name.clone_from(&self.tls_name);
@@ -126,6 +76,36 @@ impl AgentArgs {
             config.roots = Roots::File(file.clone());
         }
         config.validate().map_err(Failure::usage)?;
+        TlsClient::for_account(&config).map_err(Failure::usage)?;
         Ok(config)
+    }
+
+    /// The engine's parts.
+    ///
+    /// # Errors
+    /// When the state directory cannot be used.
+    pub fn parts(&self) -> Result<(Parts, Vec<SettingsWarning>), Failure> {
+        Parts::in_directory(&self.state_dir, self.audio.clone()).map_err(Failure::usage)
+    }
+
+    /// The password in the environment, if it is there that it should be.
+    ///
+    /// # Errors
+    /// When the variable is not set.
+    pub fn password_in_environment(&self) -> Result<Option<Secret>, Failure> {
+        let Some(name) = &self.password_env else {
+            return Ok(None);
+        };
+        let value = std::env::var_os(name).ok_or_else(|| {
+            Failure::usage(format!(
+                "The environment variable {name} is not set: set it, or use --password-stdin."
+            ))
+        })?;
+        Ok(Some(Secret::new(value.into_encoded_bytes())))
+    }
+
+    /// Whether the first line of standard input is the password.
+    pub const fn password_is_first_line(&self) -> bool {
+        self.password_stdin
     }
 }

@@ -3,13 +3,24 @@
 //! A thread of its own reads, because a blocked read must not keep the program from ending. A line is bounded; the
 //! rest of a longer one is skipped, so that a broken writer costs one answer and not the memory.
 
+use crate::error::Failure;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::io::BufRead;
+use toestel_core::probe::Kind;
 use toestel_core::{Command, Secret};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// The longest line that is read.
-const LINE_LIMIT: usize = 1 << 20;
+const LINE_LIMIT: usize = 16 << 20;
+/// How many lines may wait for their answers before the writer is made to wait.
+const QUEUE: usize = 64;
+
+/// A command's id, exactly as it was written; `null` where there is none.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(transparent)]
+pub struct Id(Option<Box<RawValue>>);
 
 /// One line, as far as it can be understood without knowing the phone.
 #[derive(Debug)]
@@ -17,14 +28,14 @@ pub enum Line {
     /// A command, to be answered under its id.
     Request {
         /// Comes back with the answer.
-        id: Value,
+        id: Id,
         /// What is asked.
         request: Request,
     },
     /// It has the form of a command, but cannot be one.
     Refused {
         /// Comes back with the answer; null where the line is no command at all.
-        id: Value,
+        id: Id,
         /// A sentence.
         error: String,
         /// A word.
@@ -48,63 +59,75 @@ pub enum Request {
 }
 
 /// The arguments of `probe`.
-#[derive(Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug)]
 pub struct Probe {
     /// What the bytes are.
-    pub kind: String,
-    /// The bytes in hexadecimal.
-    #[serde(default)]
-    pub hex: Option<String>,
-    /// The bytes as text.
-    #[serde(default)]
-    pub text: Option<String>,
+    pub kind: Kind,
+    /// The bytes.
+    pub input: Vec<u8>,
     /// The key of `stun`: a string, or username, realm and password.
-    #[serde(default)]
     pub key: Option<Value>,
 }
 
+/// Standard input, split into its two uses.
+#[derive(Debug)]
+pub struct Input {
+    /// The first line, if it is the password; dropped without a word where there is no such line.
+    pub password: oneshot::Receiver<Secret>,
+    /// The commands; closed at the end of input.
+    pub lines: mpsc::Receiver<Line>,
+}
+
 /// Reads standard input until its end. The first line is the password if `password_first`.
-pub fn spawn(password_first: bool) -> (Option<Secret>, mpsc::UnboundedReceiver<Line>) {
-    let mut input = std::io::stdin().lock();
-    let password = password_first.then(|| {
-        let mut line = Vec::new();
-        let _ = std::io::Read::take(&mut input, LINE_LIMIT as u64).read_until(b'\n', &mut line);
-        while line.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
-            line.pop();
-        }
-        Secret::new(line)
-    });
-    drop(input);
-    let (lines_in, lines) = mpsc::unbounded_channel();
-    std::thread::spawn(move || {
+///
+/// # Errors
+/// When the system gives no thread.
+pub fn spawn(password_first: bool) -> Result<Input, Failure> {
+    let (password_in, password) = oneshot::channel();
+    let (lines_in, lines) = mpsc::channel(QUEUE);
+    let read = move || {
         let mut input = std::io::stdin().lock();
-        while let Some(line) = next_line(&mut input) {
-            if lines_in.send(line).is_err() {
-                break;
+        if password_first {
+            match password_line(&mut input) {
+                Some(password) => drop(password_in.send(password)),
+                None => return,
             }
         }
-    });
-    (password, lines)
+        while let Some(line) = next_line(&mut input) {
+            if lines_in.blocking_send(line).is_err() {
+                return;
+            }
+        }
+    };
+    std::thread::Builder::new()
+        .name("input".to_owned())
+        .spawn(read)
+        .map_err(Failure::device)?;
+    Ok(Input { password, lines })
+}
+
+fn password_line(input: &mut impl BufRead) -> Option<Secret> {
+    let mut line = Vec::new();
+    let read = std::io::Read::take(input, 1 << 16).read_until(b'\n', &mut line).ok()?;
+    while line.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
+        line.pop();
+    }
+    (read > 0).then(|| Secret::new(line))
 }
 
 fn next_line(input: &mut impl BufRead) -> Option<Line> {
-    loop {
-        let mut bytes = Vec::new();
-        let read = std::io::Read::take(&mut *input, LINE_LIMIT as u64 + 1)
-            .read_until(b'\n', &mut bytes)
-            .ok()?;
-        if read == 0 {
-            return None;
-        }
-        if bytes.len() > LINE_LIMIT {
-            skip_line(input);
-            return Some(not_a_command("The line is longer than 1 MiB."));
-        }
-        if !bytes.trim_ascii().is_empty() {
-            return Some(understand(&bytes));
-        }
+    let mut bytes = Vec::new();
+    let read = std::io::Read::take(&mut *input, LINE_LIMIT as u64 + 1)
+        .read_until(b'\n', &mut bytes)
+        .ok()?;
+    if read == 0 {
+        return None;
     }
+    if bytes.len() > LINE_LIMIT {
+        skip_line(input);
+        return Some(not_a_command("The line is longer than 16 MiB."));
+    }
+    Some(understand(&bytes))
 }
 
 fn skip_line(input: &mut impl BufRead) {
@@ -121,7 +144,7 @@ fn skip_line(input: &mut impl BufRead) {
 
 fn not_a_command(error: &str) -> Line {
     Line::Refused {
-        id: Value::Null,
+        id: Id::default(),
         error: error.to_owned(),
         code: "not_a_command",
     }
@@ -133,51 +156,87 @@ fn understand(bytes: &[u8]) -> Line {
         Ok(_) => return not_a_command("The line is not a JSON object."),
         Err(error) => return not_a_command(&format!("The line is not JSON: {error}.")),
     };
-    match take_id(object) {
-        Ok((id, object)) => match request(object) {
-            Ok(request) => Line::Request { id, request },
-            Err((code, error)) => Line::Refused { id, error, code },
-        },
-        Err(error) => not_a_command(error),
+    let id = match read_id(bytes) {
+        Ok(id) => id,
+        Err(error) => return not_a_command(error),
+    };
+    if !object.get("cmd").is_some_and(Value::is_string) {
+        return not_a_command("The line has no \"cmd\".");
+    }
+    match request(object) {
+        Ok(request) => Line::Request { id, request },
+        Err((code, error)) => Line::Refused { id, error, code },
     }
 }
 
-fn take_id(mut object: Map<String, Value>) -> Result<(Value, Map<String, Value>), &'static str> {
-    let id = object.remove("id").ok_or("The line has no \"id\".")?;
-    let is_id = id.is_string() || id.is_i64() || id.is_u64();
-    if !is_id {
-        return Err("The \"id\" is neither a string nor an integer.");
+/// The id comes back as it was written, so that no integer is too long for it.
+fn read_id(bytes: &[u8]) -> Result<Id, &'static str> {
+    #[derive(Deserialize)]
+    struct Head {
+        id: Option<Box<RawValue>>,
     }
-    if !object.get("cmd").is_some_and(Value::is_string) {
-        return Err("The line has no \"cmd\".");
+    let head: Head = serde_json::from_slice(bytes).map_err(|_| "The line has more than one \"id\".")?;
+    let id = head.id.ok_or("The line has no \"id\".")?;
+    let digits = id.get().strip_prefix('-').unwrap_or(id.get());
+    if id.get().starts_with('"') || digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        Ok(Id(Some(id)))
+    } else {
+        Err("The \"id\" is neither a string nor an integer.")
     }
-    Ok((id, object))
 }
 
 fn request(mut object: Map<String, Value>) -> Result<Request, (&'static str, String)> {
-    let arguments = |error: serde_json::Error| ("arguments", format!("The arguments are not right: {error}."));
+    object.remove("id");
     match object.get("cmd").and_then(Value::as_str) {
         Some("state") => none(object).map(|()| Request::State),
         Some("quit") => none(object).map(|()| Request::Quit),
         Some("stats") => {
             object.remove("cmd");
-            let Stats { call } = serde_json::from_value(Value::Object(object)).map_err(arguments)?;
+            let Stats { call } = arguments(object)?;
             Ok(Request::Stats(call))
         }
         Some("probe") => {
             object.remove("cmd");
-            serde_json::from_value(Value::Object(object))
-                .map(Request::Probe)
-                .map_err(arguments)
+            probe(arguments(object)?).map(Request::Probe)
         }
-        Some(name) if Command::NAMES.contains(&name) => serde_json::from_value(Value::Object(object))
-            .map(Request::Phone)
-            .map_err(arguments),
+        Some(name) if Command::NAMES.contains(&name) => arguments(object).map(Request::Phone),
         _ => Err(("unknown_command", "There is no such command.".to_owned())),
     }
 }
 
-#[derive(serde::Deserialize)]
+fn arguments<T: for<'de> Deserialize<'de>>(object: Map<String, Value>) -> Result<T, (&'static str, String)> {
+    serde_json::from_value(Value::Object(object))
+        .map_err(|error| ("arguments", format!("The arguments are not right: {error}.")))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProbeArguments {
+    kind: String,
+    hex: Option<String>,
+    text: Option<String>,
+    key: Option<Value>,
+}
+
+fn probe(arguments: ProbeArguments) -> Result<Probe, (&'static str, String)> {
+    let kind = arguments
+        .kind
+        .parse()
+        .map_err(|error| ("unknown_kind", format!("{error}")))?;
+    let input = match (arguments.hex, arguments.text) {
+        (Some(hex), None) => toestel_core::hex::decode(&hex)
+            .ok_or_else(|| ("arguments", "The \"hex\" is not hexadecimal.".to_owned()))?,
+        (None, Some(text)) => text.into_bytes(),
+        _ => return Err(("arguments", "Give either \"hex\" or \"text\".".to_owned())),
+    };
+    Ok(Probe {
+        kind,
+        input,
+        key: arguments.key,
+    })
+}
+
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stats {
     #[serde(default)]
@@ -201,21 +260,19 @@ mod tests {
 
     #[test]
     fn a_command_keeps_its_id_whether_string_or_integer() {
-        let Line::Request {
-            id,
-            request: Request::Phone(Command::Dial { target, .. }),
-        } = line(r#"{"id":"a","cmd":"dial","target":"600"}"#)
-        else {
-            panic!()
-        };
-        assert_eq!((id, target.as_str()), (Value::from("a"), "600"));
-        assert!(matches!(
-            line(r#"{"id":7,"cmd":"quit"}"#),
-            Line::Request {
-                request: Request::Quit,
-                ..
-            }
-        ));
+        for id in [r#""a""#, r#""é\n""#, "7", "-7", "0", "123456789012345678901234567890"] {
+            let Line::Request {
+                id: read,
+                request: Request::Phone(Command::Dial { target, .. }),
+            } = line(&format!(r#"{{"id":{id},"cmd":"dial","target":"600"}}"#))
+            else {
+                panic!("{id}")
+            };
+            assert_eq!(
+                (serde_json::to_string(&read).unwrap().as_str(), target.as_str()),
+                (id, "600")
+            );
+        }
     }
 
     #[test]
@@ -223,13 +280,20 @@ mod tests {
         for text in [
             "[]",
             "{",
+            "\n",
+            "{}{}",
+            r#"{"id":null,"cmd":"quit"}"#,
+            r#"{"id":true,"cmd":"quit"}"#,
+            r#"{"id":[1],"cmd":"quit"}"#,
+            r#"{"id":1,"id":2,"cmd":"quit"}"#,
+            r#"{"id":1,"cmd":2}"#,
             "\"x\"",
             r#"{"cmd":"quit"}"#,
             r#"{"id":1.5,"cmd":"quit"}"#,
             r#"{"id":1}"#,
             "\u{7f}",
         ] {
-            assert!(matches!(line(text), Line::Refused { id: Value::Null, .. }), "{text}");
+            assert!(matches!(line(text), Line::Refused { id: Id(None), .. }), "{text}");
         }
     }
 
@@ -242,19 +306,27 @@ mod tests {
             r#"{"id":1,"cmd":"hold","cal":1}"#,
             r#"{"id":1,"cmd":"state","x":1}"#,
             r#"{"id":1,"cmd":"mute","on":"yes"}"#,
+            r#"{"id":1,"cmd":"mute"}"#,
+            r#"{"id":1,"cmd":"probe","kind":"sip"}"#,
+            r#"{"id":1,"cmd":"probe","kind":"sip","hex":"0","text":"x"}"#,
+            r#"{"id":1,"cmd":"probe","kind":"sip","hex":"0"}"#,
+            r#"{"id":1,"cmd":"probe","kind":"pigeon","text":""}"#,
         ] {
-            assert!(matches!(line(text), Line::Refused { id, .. } if id == 1), "{text}");
+            assert!(
+                matches!(line(text), Line::Refused { id: Id(Some(id)), .. } if id.get() == "1"),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn an_endless_line_is_skipped_and_the_next_one_is_read() {
-        let mut text = "x".repeat(3 * LINE_LIMIT);
+        let mut text = "x".repeat(LINE_LIMIT + 9_000);
         text.push_str("\n{\"id\":1,\"cmd\":\"state\"}\n");
         let mut input = text.as_bytes();
         assert!(matches!(
             next_line(&mut input),
-            Some(Line::Refused { id: Value::Null, .. })
+            Some(Line::Refused { id: Id(None), .. })
         ));
         assert!(matches!(
             next_line(&mut input),

@@ -10,13 +10,14 @@ mod output;
 pub use args::AgentArgs;
 
 use crate::error::Failure;
-use input::{Line, Request};
+use crate::signals::Signals;
+use input::{Input, Line, Request};
 use output::Output;
 use serde_json::{Value, json};
 use std::time::Duration;
-use toestel_core::{Engine, EngineError, Events, Gone};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use toestel_core::probe::{ProbeError, probe};
+use toestel_core::{AccountSetup, Engine, EngineError, Events, Gone, Secret};
+use tokio::sync::{mpsc, oneshot};
 
 /// Every command but `probe` is answered within a second.
 const ANSWER_WITHIN: Duration = Duration::from_millis(900);
@@ -26,69 +27,125 @@ const ANSWER_WITHIN: Duration = Duration::from_millis(900);
 /// # Errors
 /// Arguments or a state directory that cannot be used. Nothing that a network does ends it.
 pub fn run(args: AgentArgs) -> Result<(), Failure> {
-    let (password, lines) = args.password()?;
-    let (parts, account, warnings) = args.prepare(password)?;
-    let (engine, events) = Engine::start(parts)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(Failure::device)?;
-    runtime.block_on(async {
-        let output = Output::stdout();
-        output.event(&json!({"event": "ready"}));
-        for warning in warnings {
-            output.event(&json!({"event": "warning", "text": warning.to_string()}));
-        }
-        if let Err(error) = engine.add_account(account).await {
-            return Err(Failure::from(error));
-        }
-        serve(&engine, events, lines, &output).await?;
-        engine.shut_down().await;
-        Ok(())
-    })
+    runtime.block_on(agent(args))
 }
 
-async fn serve(
-    engine: &Engine,
-    mut events: Events,
-    mut lines: mpsc::UnboundedReceiver<Line>,
-    output: &Output,
-) -> Result<(), Failure> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::device)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::device)?;
-    loop {
-        tokio::select! {
-            biased;
-            event = events.next() => match event {
-                Some(event) => output.event(&event),
-                None => return Err(Failure::from(EngineError::Gone(Gone))),
-            },
-            line = lines.recv() => match line {
-                Some(line) => if !handle(engine, line, output).await { return Ok(()) },
-                None => return Ok(()),
-            },
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-        }
-    }
-}
-
-/// Answers one line; `false` after `quit`.
-async fn handle(engine: &Engine, line: Line, output: &Output) -> bool {
-    let (id, request) = match line {
-        Line::Request { id, request } => (id, request),
-        Line::Refused { id, error, code } => {
-            output.refused(&id, &error, code);
-            return true;
-        }
+async fn agent(args: AgentArgs) -> Result<(), Failure> {
+    let mut signals = Signals::listen()?;
+    let config = args.account()?;
+    let (parts, warnings) = args.parts()?;
+    let from_environment = args.password_in_environment()?;
+    let Input { password, lines } = input::spawn(args.password_is_first_line())?;
+    let password = match from_environment {
+        Some(password) => password,
+        None => match first_line(password, &mut signals).await? {
+            Some(password) => password,
+            None => return Ok(()),
+        },
     };
-    let quits = matches!(request, Request::Quit);
-    match tokio::time::timeout(ANSWER_WITHIN, answer(engine, request)).await {
-        Ok(Ok(answer)) => output.accepted(&id, answer),
-        Ok(Err(refusal)) => output.refused(&id, &refusal.error, refusal.code),
-        Err(_) => output.refused(&id, "The phone is too busy to answer. Ask again.", "busy"),
+    let memory = parts.memory(&config);
+    let (engine, events) = Engine::start(parts)?;
+    let output = Output::stdout()?;
+    output.event(&json!({"event": "ready"}));
+    for warning in warnings {
+        output.event(&json!({"event": "warning", "text": warning.to_string()}));
     }
-    !quits
+    let account = AccountSetup {
+        config,
+        password,
+        memory,
+    };
+    engine.add_account(account).await?;
+    let mut agent = Agent { engine, events, output };
+    agent.serve(lines, &mut signals).await?;
+    agent.end().await;
+    Ok(())
+}
+
+/// The password; `None` if a signal came first.
+async fn first_line(password: oneshot::Receiver<Secret>, signals: &mut Signals) -> Result<Option<Secret>, Failure> {
+    tokio::select! {
+        password = password => password.map(Some).map_err(|_| {
+            Failure::usage("Standard input ended before the password: write the password as its first line.")
+        }),
+        () = signals.next() => Ok(None),
+    }
+}
+
+/// The phone, and the two ways by which it speaks to its program.
+struct Agent {
+    engine: Engine,
+    events: Events,
+    output: Output,
+}
+
+impl Agent {
+    async fn serve(&mut self, mut lines: mpsc::Receiver<Line>, signals: &mut Signals) -> Result<(), Failure> {
+        loop {
+            tokio::select! {
+                biased;
+                () = signals.next() => return Ok(()),
+                event = self.events.next() => match event {
+                    Some(event) => self.output.event(&event),
+                    None => return Err(Failure::from(EngineError::Gone(Gone))),
+                },
+                line = lines.recv() => match line {
+                    Some(line) => if !self.handle(line).await { return Ok(()) },
+                    None => return Ok(()),
+                },
+            }
+        }
+    }
+
+    /// Answers one line; `false` after `quit`.
+    async fn handle(&self, line: Line) -> bool {
+        let (id, request) = match line {
+            Line::Request { id, request } => (id, request),
+            Line::Refused { id, error, code } => {
+                self.output.refused(&id, &error, code);
+                return true;
+            }
+        };
+        let quits = matches!(request, Request::Quit);
+        match tokio::time::timeout(ANSWER_WITHIN, self.answer(request)).await {
+            Ok(Ok(answer)) => self.output.accepted(&id, answer),
+            Ok(Err(refusal)) => self.output.refused(&id, &refusal.error, refusal.code),
+            Err(_) => self
+                .output
+                .refused(&id, "The phone is too busy to answer: ask again.", "busy"),
+        }
+        !quits
+    }
+
+    async fn answer(&self, request: Request) -> Result<Value, Refusal> {
+        let answer = match request {
+            Request::State => serde_json::to_value(self.engine.view().await?),
+            Request::Stats(call) => serde_json::to_value(self.engine.stats(call).await?),
+            Request::Phone(command) => serde_json::to_value(self.engine.command(command).await?),
+            Request::Probe(asked) => serde_json::to_value(probe(asked.kind, &asked.input, asked.key.as_ref())?),
+            Request::Quit => Ok(json!({})),
+        };
+        answer.map_err(|error| Refusal {
+            error: error.to_string(),
+            code: "internal",
+        })
+    }
+
+    /// Hangs up and unregisters; what comes of it is still told.
+    async fn end(mut self) {
+        let farewell = self.engine.shut_down();
+        let tell = async {
+            while let Some(event) = self.events.next().await {
+                self.output.event(&event);
+            }
+        };
+        tokio::join!(farewell, tell);
+        self.output.finish();
+    }
 }
 
 /// A command that changes nothing, and why.
@@ -106,21 +163,11 @@ impl From<EngineError> for Refusal {
     }
 }
 
-async fn answer(engine: &Engine, request: Request) -> Result<Value, Refusal> {
-    let encode = |value: serde_json::Result<Value>| {
-        value.map_err(|error| Refusal {
+impl From<ProbeError> for Refusal {
+    fn from(error: ProbeError) -> Self {
+        Self {
             error: error.to_string(),
-            code: "internal",
-        })
-    };
-    match request {
-        Request::State => encode(serde_json::to_value(engine.view().await?)),
-        Request::Stats(call) => encode(serde_json::to_value(engine.stats(call).await?)),
-        Request::Phone(command) => encode(serde_json::to_value(engine.command(command).await?)),
-        Request::Probe(_) => Err(Refusal {
-            error: "Not yet.".to_owned(),
             code: "arguments",
-        }),
-        Request::Quit => Ok(json!({})),
+        }
     }
 }
