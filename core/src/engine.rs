@@ -6,29 +6,12 @@
 use crate::error::{EngineError, Gone};
 use crate::parts::Parts;
 use crate::runtime::{Levels, Request, Runtime, Tells};
+
+pub use crate::runtime::{AccountSetup, CallStats, FAREWELL};
 use std::sync::Arc;
-use std::time::Duration;
-use toestel_proto::account::AccountMemory;
-use toestel_proto::account_config::AccountConfig;
 use toestel_proto::ids::{AccountId, CallId};
-use toestel_proto::media::session::MediaStats;
 use toestel_proto::phone::{Accepted, Command, Event, Refused, View};
-use toestel_proto::secret::Secret;
 use tokio::sync::{mpsc, oneshot, watch};
-
-/// How long a clean end may take: hang up, unregister, close (the far ends may be gone).
-pub const FAREWELL: Duration = Duration::from_millis(1_500);
-
-/// An account to run, with what the phone needs beside its settings.
-#[derive(Debug)]
-pub struct AccountSetup {
-    /// The settings; they must pass [`AccountConfig::validate`].
-    pub config: AccountConfig,
-    /// Its password.
-    pub password: Secret,
-    /// What it learnt in earlier runs.
-    pub memory: AccountMemory,
-}
 
 /// A handle on the running phone.
 #[derive(Clone, Debug)]
@@ -160,20 +143,6 @@ impl Engine {
         self.requests.send(request(reply)).map_err(|_| Gone)?;
         answer.await.map_err(|_| Gone)
     }
-}
-
-/// The figures of a call's sound, with what was agreed about it.
-#[derive(Clone, Copy, PartialEq, Debug, serde::Serialize)]
-pub struct CallStats {
-    /// Which call.
-    pub call: CallId,
-    /// What is spoken.
-    pub codec: toestel_proto::codec::Codec,
-    /// How it is protected; `null` means not.
-    pub suite: Option<toestel_proto::codec::Suite>,
-    /// The figures.
-    #[serde(flatten)]
-    pub media: MediaStats,
 }
 
 /// Waits for the runtime's thread when the last handle goes, so that the farewell reaches the PBX.

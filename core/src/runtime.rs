@@ -4,10 +4,12 @@
 //! an idle, registered phone wakes a few times a minute at most. No decision about calls is taken here.
 
 mod outputs;
+mod request;
+
+pub use request::{AccountSetup, CallStats, FAREWELL, Request};
 
 use crate::audio::{AudioEvent, MediaEngine};
 use crate::clock::{Alarm, Clock, Ring};
-use crate::engine::{AccountSetup, CallStats, FAREWELL};
 use crate::error::EngineError;
 use crate::net::flow::{Flow, FlowEvent, FlowNotice};
 use crate::net::tls::TlsClient;
@@ -19,27 +21,10 @@ use std::thread::JoinHandle;
 use toestel_proto::account::Target;
 use toestel_proto::account_config::AccountConfig;
 use toestel_proto::ids::{AccountId, CallId, FlowId};
-use toestel_proto::phone::{Accepted, Command, Event, Input, Phone, Refused, View};
+use toestel_proto::phone::{Event, Input, Phone, View};
 use toestel_proto::random::Random;
 use toestel_proto::time::{Instant, Wake, earliest};
 use tokio::sync::{mpsc, oneshot, watch};
-
-/// What a handle may ask, each with the way back for its answer.
-#[derive(Debug)]
-pub enum Request {
-    /// Add an account.
-    AddAccount(Box<AccountSetup>, oneshot::Sender<Result<AccountId, EngineError>>),
-    /// Carry a command out.
-    Command(Command, oneshot::Sender<Result<Accepted, Refused>>),
-    /// Say where everything stands, to the millisecond.
-    View(oneshot::Sender<View>),
-    /// The figures of a call.
-    Stats(Option<CallId>, oneshot::Sender<Result<CallStats, EngineError>>),
-    /// Measure how loud it is, or do not.
-    Meter(bool),
-    /// Stop; answered when the farewell is said.
-    ShutDown(oneshot::Sender<()>),
-}
 
 /// How many things may have happened on the flows before the servers are made to wait.
 const NOTICES: usize = 256;

@@ -14,8 +14,8 @@ pub use memory::AccountMemory;
 
 use crate::account_config::{AccountConfig, DtmfMode, Transport as ConfigTransport};
 use crate::call::Profile;
+use crate::event::Event;
 use crate::ids::{AccountId, FlowId};
-use crate::phone::{AccountView, Event};
 use crate::policy::caller_id::CallerIdentity;
 use crate::random::Random;
 use crate::sdp::negotiate::MediaSettings;
@@ -27,6 +27,7 @@ use crate::sip::parse::Refusal;
 use crate::sip::register::{Registered, Registration};
 use crate::sip::session::{Dial, Settings};
 use crate::time::{Instant, Wake, earliest};
+use crate::view::AccountView;
 use line::Line;
 use std::collections::VecDeque;
 use std::net::SocketAddr;

@@ -2,7 +2,7 @@
 
 use super::{Account, AccountMemory, Output, identity};
 use crate::account_config::AccountConfig;
-use crate::phone::Event;
+use crate::event::Event;
 use crate::random::Random;
 use crate::sip::auth::Refusal;
 use crate::sip::endpoint::Failure;

@@ -1,11 +1,11 @@
 //! What the user may do with a call.
 
-use super::{Call, FirstOffer, Output, Turn};
+use super::{Call, FirstOffer, Output, PhoneSound, Turn};
 use crate::codec::Direction;
 use crate::media::dtmf::Digit;
-use crate::phone::{CallState, PhoneSound};
 use crate::sip::msg::StatusCode;
 use crate::sip::session::{Dial, Session};
+use crate::view::CallState;
 
 /// Why a command does not fit the call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]

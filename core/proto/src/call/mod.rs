@@ -8,12 +8,13 @@ mod commands;
 mod ending;
 mod media;
 mod session_events;
+mod sound;
 
 use crate::codec::{Codec, MediaPolicy, Suite};
+use crate::event::Event;
 use crate::ids::{AccountId, CallId};
 use crate::media::dtmf::Digit;
 use crate::media::plan::MediaPlan;
-use crate::phone::{CallDirection, CallState, CallView, Event, HeldBy, MediaFact, PhoneSound};
 use crate::random::Random;
 use crate::sdp::negotiate::{LocalPath, MediaSettings};
 use crate::sip::auth::Retry;
@@ -21,14 +22,16 @@ use crate::sip::endpoint::{Failure, ServerKey};
 use crate::sip::msg::{Request, Response};
 use crate::sip::session::{self, Dial, RequestId, Session, Settings};
 use crate::time::{Instant, Wake, earliest};
+use crate::view::{CallDirection, CallState, CallView, HeldBy};
 use bytes::Bytes;
 use media::Sound;
 use std::collections::VecDeque;
 use std::time::Duration;
 
 pub use commands::CallError;
+pub use sound::{MediaFact, PhoneSound};
 
-/// How long an ended call stays in the [`View`](crate::phone::View).
+/// How long an ended call stays in the [`View`](crate::view::View).
 pub const LINGER: Duration = Duration::from_secs(2);
 
 /// After this long without RTP and RTCP the far end is asked whether it is still there.

@@ -1,8 +1,8 @@
 //! What the session tells, and what the call makes of it.
 
-use super::{Call, FirstOffer, GIVE_UP_AFTER, Output, Turn, ending};
+use super::{Call, FirstOffer, GIVE_UP_AFTER, Output, PhoneSound, Turn, ending};
 use crate::codec::Direction;
-use crate::phone::{Event, PhoneSound};
+use crate::event::Event;
 use crate::sdp::negotiate::Refusal;
 use crate::sip::msg::{StatusCode, Warning};
 use crate::sip::session::{self, Ended, Event as SessionEvent, Phase, Session};

@@ -1,11 +1,11 @@
 //! What goes into and comes out of the phone, apart from commands and events: the facts and wishes of its runtime.
 
-use super::event::Event;
 use crate::account::{AccountMemory, Query, Target};
+use crate::call::{MediaFact, PhoneSound};
+use crate::event::Event;
 use crate::ids::{AccountId, CallId, FlowId};
 use crate::media::dtmf::Digit;
 use crate::media::plan::MediaPlan;
-use crate::media::session::MediaStats;
 use crate::sdp::negotiate::LocalPath;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -73,19 +73,6 @@ pub enum Input<'a> {
     NetworkChanged,
     /// The machine slept for this long; every flow is doubtful.
     Slept(Duration),
-}
-
-/// What the media side tells the call.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub enum MediaFact {
-    /// The first packet was heard.
-    Heard,
-    /// The far end pressed a key.
-    Digit(Digit),
-    /// Neither RTP nor RTCP for this long.
-    NothingFor(Duration),
-    /// The figures so far.
-    Stats(MediaStats),
 }
 
 /// What the phone wants done. Everything here is carried out at once and in order.
@@ -164,21 +151,4 @@ pub enum Output {
     },
     /// Tell whoever listens.
     Event(Event),
-}
-
-/// A sound of the phone itself.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum PhoneSound {
-    /// None.
-    Silence,
-    /// Our phone rings.
-    Ring,
-    /// Somebody else calls during a call.
-    CallWaiting,
-    /// Their phone rings.
-    Ringback,
-    /// Their line is busy.
-    Busy,
-    /// The call could not be made.
-    Failed,
 }

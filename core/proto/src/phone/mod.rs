@@ -7,16 +7,15 @@
 mod command;
 mod commands;
 mod dispatch;
-mod event;
 mod io;
 mod place;
-mod view;
 
+pub use crate::call::{MediaFact, PhoneSound};
+pub use crate::event::Event;
+pub use crate::view::{AccountView, CallDirection, CallState, CallView, HeldBy, View};
 pub use command::{Accepted, Command, Refused};
-pub use event::Event;
-pub use io::{Input, MediaFact, Output, PhoneSound};
+pub use io::{Input, Output};
 pub use place::Origin;
-pub use view::{AccountView, CallDirection, CallState, CallView, HeldBy, View};
 
 use crate::account::{Account, AccountMemory, FlowNumbers};
 use crate::account_config::{AccountConfig, AccountError};

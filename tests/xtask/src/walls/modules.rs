@@ -23,7 +23,9 @@ const CRATES: [Crate; 2] = [
         folder: "core/proto/src/",
         layers: &[
             Layer {
-                modules: &["codec", "hex", "ids", "probe", "random", "secret", "time"],
+                modules: &[
+                    "codec", "event", "hex", "ids", "probe", "random", "secret", "time", "view",
+                ],
                 mutual: true,
             },
             Layer {
@@ -55,12 +57,16 @@ const CRATES: [Crate; 2] = [
         folder: "core/src/",
         layers: &[
             Layer {
-                modules: &["blame", "clock", "command", "error", "event", "parts", "udp", "view"],
+                modules: &["blame", "clock", "udp"],
                 mutual: true,
             },
             Layer {
                 modules: &["audio", "net", "store"],
                 mutual: false,
+            },
+            Layer {
+                modules: &["error", "parts"],
+                mutual: true,
             },
             Layer {
                 modules: &["diag", "practice", "runtime"],

@@ -1,10 +1,10 @@
 //! What happens in the phone that somebody may want to know: each event counts, none is repeated.
 //!
-//! Where things *stand* is a [`View`](super::View); a window that opens late asks for that and never replays events.
+//! Where things *stand* is a [`View`](crate::view::View); a window that opens late asks for that and never replays events.
 
-use super::view::CallState;
 use crate::codec::{Codec, Suite};
 use crate::ids::{AccountId, CallId};
+use crate::view::CallState;
 use serde::Serialize;
 
 /// One occurrence.
