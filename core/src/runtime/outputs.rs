@@ -1,9 +1,9 @@
 //! What the machine wants done, done: flows, look-ups, media paths, sound, and what is stored.
 
-use super::{Found, Levels, Runtime};
+use super::{CallStats, Found, Levels, Runtime};
 use crate::audio::AudioEvent;
 use crate::audio::tones::Tone;
-use crate::engine::CallStats;
+
 use crate::error::EngineError;
 use crate::net::flow::{Flow, FlowRequest, FlowTransport};
 use crate::net::tls::TlsClient;
