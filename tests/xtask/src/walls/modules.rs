@@ -65,7 +65,7 @@ const CRATES: [Crate; 2] = [
                 mutual: false,
             },
             Layer {
-                modules: &["error", "parts"],
+                modules: &["error", "parts", "probe"],
                 mutual: true,
             },
             Layer {
