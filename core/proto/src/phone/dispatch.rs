@@ -58,6 +58,10 @@ impl Phone {
             }
         }
         self.calls.retain(|_, call| !call.is_forgettable(now));
+        let calls = &self.calls;
+        let is_kept = |asker: &Asker| matches!(asker, Asker::Call(id, _) if calls.contains_key(id));
+        self.answered.retain(|_, asker| is_kept(asker));
+        self.ringing.retain(|_, id| calls.contains_key(id));
     }
 
     fn handle_endpoint(&mut self, output: endpoint::Output, now: Instant) {
@@ -210,12 +214,14 @@ impl Phone {
     }
 
     fn handle_response(&mut self, key: ClientKey, request: &Request, response: Response, now: Instant) {
-        let Some(asker) = self.asked.get(&key).copied() else {
+        let Some(asker) = self.asked.get(&key).or_else(|| self.answered.get(&key)).copied() else {
             return;
         };
-        // A 2xx to an INVITE may come again, from another branch; its asker is forgotten with the call.
-        if response.status.is_final() && request.method != Method::Invite {
+        if response.status.is_final() {
             self.asked.remove(&key);
+        }
+        if response.status.is_success() && request.method == Method::Invite {
+            self.answered.insert(key, asker);
         }
         match asker {
             Asker::Registration(id) => {

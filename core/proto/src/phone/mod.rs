@@ -42,12 +42,29 @@ pub struct Phone {
     calls: BTreeMap<CallId, Call>,
     /// Whose request each client transaction carries.
     asked: BTreeMap<ClientKey, Asker>,
+    /// The calls whose INVITE was answered: its 2xx may come again, from another branch too, as long as they are kept.
+    answered: BTreeMap<ClientKey, Asker>,
     /// Which call rings by each INVITE that is not decided yet.
     ringing: BTreeMap<ServerKey, CallId>,
     flows: FlowNumbers,
     last_account: u32,
     last_call: u32,
     outputs: VecDeque<Output>,
+}
+
+/// What a phone keeps; all of it is nothing when no call has been made for a minute and no request is under way.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Load {
+    /// Calls that live, or whose end is not settled with the other side yet.
+    pub calls: usize,
+    /// Transactions of ours.
+    pub client_transactions: usize,
+    /// Transactions of others.
+    pub server_transactions: usize,
+    /// Requests of ours whose answer, or repeated answer, has somebody to go to.
+    pub requests: usize,
+    /// Calls that came in and are not decided.
+    pub ringing: usize,
 }
 
 /// Who asked.
@@ -67,6 +84,7 @@ impl Phone {
             accounts: BTreeMap::new(),
             calls: BTreeMap::new(),
             asked: BTreeMap::new(),
+            answered: BTreeMap::new(),
             ringing: BTreeMap::new(),
             flows: FlowNumbers::default(),
             last_account: 0,
@@ -190,6 +208,18 @@ impl Phone {
     /// Whether nothing is owed to any PBX any more.
     pub fn is_quiet(&self) -> bool {
         self.calls.values().all(|call| !call.is_live()) && self.asked.is_empty()
+    }
+
+    /// How much is kept: for tests of leaks and for the support log.
+    pub fn load(&self) -> Load {
+        let (client_transactions, server_transactions) = self.endpoint.transactions();
+        Load {
+            calls: self.calls.len(),
+            client_transactions,
+            server_transactions,
+            requests: self.asked.len().saturating_add(self.answered.len()),
+            ringing: self.ringing.len(),
+        }
     }
 
     fn hang_up_all(&mut self, which: impl Fn(&Call) -> bool, now: Instant) {

@@ -1,0 +1,15 @@
+//! The numbers that can be dialled in the simulated world, beside the phones' own.
+
+/// Always busy.
+pub const BUSY: &str = "604";
+/// Rings until the exchange gives up.
+pub const NO_ANSWER: &str = "605";
+/// Nobody has it.
+pub const WRONG: &str = "6999";
+/// Rings at all phones but the caller's.
+pub const EVERYBODY: &str = "1900";
+
+/// The extension of the phone with this index.
+pub fn extension(phone: usize) -> String {
+    format!("{}", 1001 + phone)
+}
