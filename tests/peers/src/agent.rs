@@ -146,7 +146,8 @@ impl Agent {
             .open(&log)
             .expect("the lab's folder can be written");
         command.args(account.arguments()).arg("--state-dir").arg(state);
-        command.env("RUST_LOG", "info,toestel=debug,toestel_core=debug,toestel_proto=debug");
+        // What it decided, for the message of a test that fails.
+        command.arg("-vv");
         let child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

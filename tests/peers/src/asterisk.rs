@@ -1,7 +1,7 @@
 //! Asterisk 22 as the PBX, with a configuration of our own (`tests/peers/asterisk`).
 //!
 //! Every user's password is `secret-` and the user's name. 201 to 203 and 206 speak TLS and SRTP with SDES keys, 204
-//! takes SHA-256 only, 205 has session timers of 90 s, 211 and 212 speak plain UDP or TCP. The numbers from 600 on are
+//! takes SHA-256 only, 205 has session timers of 90 s and 207 has none, 211 and 212 speak plain UDP or TCP. The numbers from 600 on are
 //! told in `extensions.conf`.
 
 use std::fs;
@@ -28,13 +28,14 @@ const FILES: [(&str, &str); 5] = [
 const PJSIP: &str = include_str!("../asterisk/pjsip.conf");
 
 /// User, kind of endpoint, and a line for its login.
-const USERS: [(&str, &str, &str); 8] = [
+const USERS: [(&str, &str, &str); 9] = [
     ("201", "encrypted", ""),
     ("202", "encrypted", ""),
     ("203", "encrypted", ""),
     ("204", "encrypted", "supported_algorithms_uas = SHA-256"),
     ("205", "timed", ""),
     ("206", "encrypted", ""),
+    ("207", "untimed", ""),
     ("211", "plain", ""),
     ("212", "plain", ""),
 ];

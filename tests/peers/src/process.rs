@@ -1,13 +1,14 @@
 //! Child processes with a log and a deadline: they end with the value that holds them.
 
 use std::fs::{self, File};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 /// How often something that gives no sign of its own is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -30,7 +31,9 @@ impl Process {
             .open(log)
             .expect("the lab's folder can be written");
         let errors = output.try_clone().expect("a file can be shared");
-        let child = command.stdin(Stdio::null()).stdout(output).stderr(errors).spawn();
+        // A group of its own, so that a server's workers end with it.
+        let command = command.process_group(0).stdin(Stdio::null());
+        let child = command.stdout(output).stderr(errors).spawn();
         let child = child.unwrap_or_else(|error| panic!("{name} cannot be started ({command:?}): {error}"));
         Self {
             child,
@@ -51,18 +54,21 @@ impl Process {
 
     /// Ends it at once, as a crash does: it cannot say goodbye to anyone.
     pub fn kill(&mut self) {
-        let _ = self.child.kill();
+        let _ = kill_process_group(self.group(), Signal::KILL);
         let _ = self.child.wait();
     }
 
     /// Interrupts it as Ctrl-C does, and waits for its end.
     pub fn interrupt(mut self) {
-        let id = i32::try_from(self.child.id())
+        kill_process(self.group(), Signal::INT).expect("it runs");
+        let _ = self.child.wait();
+    }
+
+    fn group(&self) -> Pid {
+        i32::try_from(self.child.id())
             .ok()
             .and_then(Pid::from_raw)
-            .expect("it has a process id");
-        kill_process(id, Signal::INT).expect("it runs");
-        let _ = self.child.wait();
+            .expect("it has a process id")
     }
 
     /// Waits until `ready` says so; panics with the end of the log where the process ends first or takes too long.
