@@ -1,11 +1,15 @@
 //! The `toestel` command: a thin shell over the engine. No telephony is decided here.
 
+mod accounts;
 mod agent;
 mod devices;
 mod error;
 mod log;
 mod options;
+mod password;
 mod probe;
+mod register;
+mod setup;
 mod signals;
 
 use clap::{Parser, Subcommand};
@@ -22,14 +26,25 @@ struct Arguments {
     command: Command,
 }
 
-const EXAMPLES: &str = "Exit codes: 0 it worked, 1 it did not come about, 2 it was asked for wrongly.";
+const EXAMPLES: &str = "Examples:
+  toestel call 600                     call the practice exchange's echo and hear yourself
+  toestel accounts add 201@pbx.example  add the account that your provider gave you
+  toestel register                     see whether it registers, and why not
+  toestel call 0201234567              call somebody from it
+  toestel call 600 --seconds 10 --play hello.wav --record heard.wav --json
+
+Exit codes: 0 it worked, 1 it did not come about, 2 it was asked for wrongly.";
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Register an account and say what came of it
+    Register(register::RegisterArgs),
     /// List the microphones and loudspeakers
     Devices(devices::DevicesArgs),
+    /// Add, list and remove accounts
+    Accounts(accounts::AccountsArgs),
     /// Run the phone for another program: JSON lines in and out
-    Agent(agent::AgentArgs),
+    Agent(Box<agent::AgentArgs>),
     /// Judge some bytes as the phone would, and say why
     Probe(probe::ProbeArgs),
 }
@@ -38,8 +53,10 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     log::start(arguments.verbose);
     let outcome = match arguments.command {
+        Command::Register(args) => register::run(args),
         Command::Devices(args) => devices::run(args),
-        Command::Agent(args) => agent::run(args),
+        Command::Accounts(args) => accounts::run(args),
+        Command::Agent(args) => agent::run(&args),
         Command::Probe(args) => probe::run(&args),
     };
     match outcome {

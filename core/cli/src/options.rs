@@ -44,3 +44,12 @@ impl From<MediaArg> for MediaPolicy {
         }
     }
 }
+
+/// A policy as its option is written.
+pub const fn media_word(policy: MediaPolicy) -> &'static str {
+    match policy {
+        MediaPolicy::Required => "required",
+        MediaPolicy::Preferred => "preferred",
+        MediaPolicy::Off => "off",
+    }
+}

@@ -7,7 +7,7 @@ use super::card::Card;
 #[cfg(target_os = "linux")]
 use super::pulse::{self, PulseCard};
 use super::stream::{self, CpalCard, StreamError};
-use super::wavdev::{FileCard, FileCardError};
+use super::wavdev::{self, FileCard, FileCardError};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -117,6 +117,22 @@ pub fn devices() -> Result<Devices, DeviceError> {
         Err(error) => tracing::debug!(%error, "no sound server; asking ALSA"),
     }
     Ok(stream::devices()?)
+}
+
+/// Tries the files of `spec`: whether PLAY can be read and RECORD be written. Sound devices are not touched.
+///
+/// # Errors
+/// [`DeviceError::File`].
+pub fn check(spec: &AudioSpec) -> Result<(), DeviceError> {
+    let record = match spec {
+        AudioSpec::Device | AudioSpec::Null => return Ok(()),
+        AudioSpec::Voice { record } => record,
+        AudioSpec::File { play, record } => {
+            FileCard::open(play, record)?;
+            record
+        }
+    };
+    Ok(wavdev::try_recording(record)?)
 }
 
 /// Opens the speaker of `choice`; the microphone opens when it is asked for.

@@ -33,6 +33,27 @@ pub enum FileCardError {
         /// The file.
         path: PathBuf,
     },
+    /// RECORD cannot be written.
+    #[error("cannot write the recording {path}: {source}; give a file in a folder of yours, on a disk with space")]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        source: hound::Error,
+    },
+}
+
+/// Whether a recording can begin at `path`; an empty one is left there.
+///
+/// # Errors
+/// [`FileCardError::Unwritable`].
+pub fn try_recording(path: &Path) -> Result<(), FileCardError> {
+    Recording::create(path)
+        .map(drop)
+        .map_err(|source| FileCardError::Unwritable {
+            path: path.to_owned(),
+            source,
+        })
 }
 
 /// A card of files; without them, the null card.

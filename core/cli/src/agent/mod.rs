@@ -26,7 +26,7 @@ const ANSWER_WITHIN: Duration = Duration::from_millis(900);
 ///
 /// # Errors
 /// Arguments or a state directory that cannot be used. Nothing that a network does ends it.
-pub fn run(args: AgentArgs) -> Result<(), Failure> {
+pub fn run(args: &AgentArgs) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -34,7 +34,7 @@ pub fn run(args: AgentArgs) -> Result<(), Failure> {
     runtime.block_on(agent(args))
 }
 
-async fn agent(args: AgentArgs) -> Result<(), Failure> {
+async fn agent(args: &AgentArgs) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
     let config = args.account()?;
     let (parts, warnings) = args.parts()?;

@@ -71,6 +71,13 @@ impl Display {
         }
     }
 
+    /// The call is over: what was alive stays as it stands, and the next line is one of its own.
+    pub fn end(&self) {
+        if self.live.replace(false) {
+            self.write("\n");
+        }
+    }
+
     /// A display that cannot be written to is no reason to end a call.
     fn write(&self, text: &str) {
         let _ = if self.to_stderr {
@@ -89,7 +96,7 @@ fn figures(state: CallState, talked: Duration, stats: &MediaStats, levels: Level
     let delay = stats.round_trip_ms.map_or_else(|| "–".to_owned(), |ms| format!("{ms:.0} ms"));
     let mos = stats.mos.map_or_else(|| "–".to_owned(), |mos| format!("{mos:.1}"));
     format!(
-        "{} {:02}:{:02}  you [{}]  they [{}]  loss {percent:.1} %  jitter {:.0} ms  round trip {delay}  MOS {mos}",
+        "{} {:02}:{:02}  you [{}]  they [{}]  loss {percent:.1} %  jitter {:.0} ms  delay {delay}  MOS {mos}",
         state.name(),
         seconds / 60,
         seconds % 60,
@@ -126,7 +133,7 @@ mod tests {
     fn the_living_line_holds_every_figure() {
         let stats = MediaStats { sent: 50, received: 49, lost: 1, round_trip_ms: Some(31.0), mos: Some(4.31), ..MediaStats::default() };
         let line = figures(CallState::Active, Duration::from_secs(75), &stats, Levels::default());
-        for part in ["active 01:15", "loss 2.0 %", "round trip 31 ms", "MOS 4.3"] {
+        for part in ["active 01:15", "loss 2.0 %", "delay 31 ms", "MOS 4.3"] {
             assert!(line.contains(part), "{line}");
         }
     }

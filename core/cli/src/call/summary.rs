@@ -42,9 +42,14 @@ impl Summary {
         self.agreed = Some((suite, codec));
     }
 
-    /// The latest figures.
-    pub fn figures(&mut self, figures: MediaStats) {
+    /// The latest figures came in.
+    pub fn measured(&mut self, figures: MediaStats) {
         self.figures = figures;
+    }
+
+    /// The latest figures.
+    pub const fn figures(&self) -> &MediaStats {
+        &self.figures
     }
 
     /// Prints the line.
@@ -52,7 +57,12 @@ impl Summary {
     /// # Errors
     /// When standard output is closed.
     pub fn print(&self) -> Result<(), Failure> {
-        let line = Line {
+        let line = self.line().map_err(Failure::device)?;
+        writeln!(std::io::stdout().lock(), "{line}").map_err(Failure::device)
+    }
+
+    fn line(&self) -> serde_json::Result<String> {
+        serde_json::to_string(&Line {
             state: "ended",
             sent: self.figures.sent,
             received: self.figures.received,
@@ -60,9 +70,7 @@ impl Summary {
             suite: self.agreed.and_then(|(suite, _)| suite),
             codec: self.agreed.map(|(_, codec)| codec),
             mos: self.figures.mos.map(|mos| (mos * 100.0).round() / 100.0),
-        };
-        let json = serde_json::to_string(&line).map_err(Failure::device)?;
-        writeln!(std::io::stdout().lock(), "{json}").map_err(Failure::device)
+        })
     }
 
     /// Whether the call was answered and sound ran both ways.
@@ -73,11 +81,63 @@ impl Summary {
         let because = |default: &str| Failure::outcome(self.reason.clone().unwrap_or_else(|| default.to_owned()));
         match (self.answered, self.figures.sent, self.figures.received) {
             (false, ..) => Err(because("The call was not answered.")),
-            (true, 0, _) => Err(Failure::outcome("The call was answered, but nothing was sent. Check the microphone.")),
+            (true, 0, _) => Err(Failure::outcome("The call was answered, but nothing was sent: check the microphone, or give --play.")),
             (true, _, 0) => Err(Failure::outcome(
-                "The call was answered, but nothing was heard: a firewall or router stops the sound.",
+                "The call was answered, but nothing was heard: look for a firewall or router that stops the sound.",
             )),
             (true, ..) => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn figures(sent: u64, received: u64) -> MediaStats {
+        MediaStats {
+            sent,
+            received,
+            ..MediaStats::default()
+        }
+    }
+
+    #[test]
+    fn a_call_succeeds_only_if_it_was_answered_and_sound_ran_both_ways() {
+        for (answered, sent, received, good) in [
+            (true, 9, 9, true),
+            (true, 9, 0, false),
+            (true, 0, 9, false),
+            (false, 9, 9, false),
+        ] {
+            let mut summary = Summary::default();
+            if answered {
+                summary.answered();
+            }
+            summary.measured(figures(sent, received));
+            assert_eq!(summary.verdict().is_ok(), good, "{answered} {sent} {received}");
+        }
+    }
+
+    #[test]
+    fn a_refused_call_fails_with_the_reason_that_was_given() {
+        let mut summary = Summary::default();
+        summary.ended(Some("They are busy."));
+        assert_eq!(summary.verdict().unwrap_err().to_string(), "They are busy.");
+    }
+
+    #[test]
+    fn the_last_line_has_the_form_of_the_contract() {
+        let mut summary = Summary::default();
+        summary.agreed(Some(Suite::AES_CM_128_HMAC_SHA1_80), Codec::Opus);
+        summary.measured(MediaStats {
+            lost: 1,
+            mos: Some(4.314),
+            ..figures(500, 498)
+        });
+        assert_eq!(
+            summary.line().unwrap(),
+            r#"{"state":"ended","sent":500,"received":498,"lost":1,"suite":"AES_CM_128_HMAC_SHA1_80","codec":"opus","mos":4.31}"#
+        );
     }
 }
