@@ -23,6 +23,7 @@ pub mod media;
 pub mod nat;
 pub mod phone;
 pub mod policy;
+pub mod practice;
 pub mod probe;
 pub mod random;
 pub mod sdp;

@@ -11,7 +11,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Sound {
+pub(crate) struct Sound {
     negotiation: Negotiation,
     path: Option<LocalPath>,
     plan: Option<MediaPlan>,
@@ -24,7 +24,7 @@ pub(super) struct Sound {
 }
 
 impl Sound {
-    pub(super) fn new(settings: MediaSettings, random: &mut Random) -> Self {
+    pub(crate) fn new(settings: MediaSettings, random: &mut Random) -> Self {
         Self {
             negotiation: Negotiation::new(settings, random),
             path: None,
@@ -37,47 +37,47 @@ impl Sound {
     }
 
     /// The path is there, or has moved.
-    pub(super) fn set_path(&mut self, path: LocalPath) {
+    pub(crate) fn set_path(&mut self, path: LocalPath) {
         self.path = Some(path);
     }
 
-    pub(super) const fn has_path(&self) -> bool {
+    pub(crate) const fn has_path(&self) -> bool {
         self.path.is_some()
     }
 
-    pub(super) const fn plan(&self) -> Option<&MediaPlan> {
+    pub(crate) const fn plan(&self) -> Option<&MediaPlan> {
         self.plan.as_ref()
     }
 
-    pub(super) fn agreed(&self) -> Option<(Option<Suite>, Codec)> {
+    pub(crate) fn agreed(&self) -> Option<(Option<Suite>, Codec)> {
         let plan = self.plan.as_ref()?;
         Some((plan.srtp.as_ref().map(SrtpKeys::suite), plan.send.codec))
     }
 
-    pub(super) fn held_by_them(&self) -> bool {
+    pub(crate) fn held_by_them(&self) -> bool {
         self.negotiation.current().is_some_and(|agreed| agreed.held_by_them)
     }
 
-    pub(super) const fn wish(&self) -> Direction {
+    pub(crate) const fn wish(&self) -> Direction {
         self.wish
     }
 
-    pub(super) const fn offer_is_pending(&self) -> bool {
+    pub(crate) const fn offer_is_pending(&self) -> bool {
         self.negotiation.is_pending()
     }
 
-    pub(super) fn check(&self, offer: &[u8]) -> Result<(), Refusal> {
+    pub(crate) fn check(&self, offer: &[u8]) -> Result<(), Refusal> {
         self.negotiation.check_offer(offer)
     }
 
     /// Our offer is taken back; what was agreed, and wished by it, holds.
-    pub(super) fn rollback(&mut self) {
+    pub(crate) fn rollback(&mut self) {
         self.offered = None;
         self.negotiation.rollback();
     }
 
     /// Our offer, on the ready path.
-    pub(super) fn offer(&mut self, wish: Direction, random: &mut Random) -> Result<Bytes, SoundError> {
+    pub(crate) fn offer(&mut self, wish: Direction, random: &mut Random) -> Result<Bytes, SoundError> {
         let path = self.path.as_ref().ok_or(SoundError::NoPath)?;
         let sdp = self.negotiation.offer(path, wish, random)?;
         self.offered = Some(wish);
@@ -85,7 +85,7 @@ impl Sound {
     }
 
     /// Our answer to their offer, and the plan that it makes.
-    pub(super) fn answer(&mut self, offer: &[u8], wish: Direction, random: &mut Random) -> Result<Bytes, SoundError> {
+    pub(crate) fn answer(&mut self, offer: &[u8], wish: Direction, random: &mut Random) -> Result<Bytes, SoundError> {
         let path = self.path.as_ref().ok_or(SoundError::NoPath)?;
         let (sdp, agreed) = self.negotiation.answer(offer, path, wish, random)?;
         let agreed = agreed.clone();
@@ -95,7 +95,7 @@ impl Sound {
     }
 
     /// Their answer to our offer, and the plan that it makes.
-    pub(super) fn accept(&mut self, answer: &[u8]) -> Result<(), SoundError> {
+    pub(crate) fn accept(&mut self, answer: &[u8]) -> Result<(), SoundError> {
         let agreed = self.negotiation.accept_answer(answer)?.clone();
         self.wish = self.offered.unwrap_or(self.wish);
         self.adopt(&agreed)
@@ -152,7 +152,7 @@ fn keys(srtp: &Srtp) -> Result<SrtpKeys, SoundError> {
 
 /// Why there is no sound to be agreed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub(super) enum SoundError {
+pub(crate) enum SoundError {
     /// The machine has no media path yet.
     #[error("there is no media path yet")]
     NoPath,

@@ -24,7 +24,8 @@ use crate::sip::session::{self, Dial, RequestId, Session, Settings};
 use crate::time::{Instant, Wake, earliest};
 use crate::view::{CallDirection, CallState, CallView, HeldBy};
 use bytes::Bytes;
-use media::Sound;
+pub(crate) use media::{Sound, SoundError};
+pub(crate) use session_events::refusal_of;
 use std::collections::VecDeque;
 use std::time::Duration;
 

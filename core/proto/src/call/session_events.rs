@@ -1,6 +1,6 @@
 //! What the session tells, and what the call makes of it.
 
-use super::{Call, FirstOffer, GIVE_UP_AFTER, Output, PhoneSound, Turn, ending};
+use super::{Call, FirstOffer, GIVE_UP_AFTER, Output, PhoneSound, SoundError, Turn, ending};
 use crate::codec::Direction;
 use crate::event::Event;
 use crate::sdp::negotiate::Refusal;
@@ -8,8 +8,6 @@ use crate::sip::msg::{StatusCode, Warning};
 use crate::sip::session::{self, Ended, Event as SessionEvent, Phase, Session};
 use bytes::Bytes;
 use std::time::Duration;
-
-use super::media::SoundError;
 
 impl Call {
     /// Our phone rings: the path is made now, so that an answer is heard at once.
@@ -247,7 +245,7 @@ impl Call {
 }
 
 /// The status and Warning with which an offer is refused.
-fn refusal_of(error: &SoundError) -> (StatusCode, Option<Warning>) {
+pub(crate) fn refusal_of(error: &SoundError) -> (StatusCode, Option<Warning>) {
     let SoundError::Refused(refusal) = error else {
         return (StatusCode::NOT_ACCEPTABLE_HERE, None);
     };
