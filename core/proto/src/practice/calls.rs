@@ -86,7 +86,8 @@ impl Exchange {
             | Event::Confirmed
             | Event::RemoteTargetChanged(_)
             | Event::Outcome { .. }
-            | Event::Alive => {}
+            | Event::Alive
+            | Event::Unproven => {}
         }
     }
 
