@@ -78,7 +78,7 @@ impl Parts {
 
     /// Randomness that keys may be drawn from.
     pub fn random(&self) -> Random {
-        Random::new(System)
+        system_random()
     }
 
     /// The watch over the network under us; without one, changes are noticed when a flow breaks.
@@ -108,6 +108,11 @@ impl Memory {
     fn lock(&self) -> std::sync::MutexGuard<'_, Learnt> {
         self.learnt.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Randomness that keys may be drawn from: the operating system's.
+pub(crate) fn system_random() -> Random {
+    Random::new(System)
 }
 
 /// The operating system's randomness.
