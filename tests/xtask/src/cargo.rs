@@ -34,11 +34,19 @@ pub struct Counts {
     pub failed: usize,
     /// Tests that were not run, although they are there.
     pub ignored: usize,
+    /// The names of those that failed.
+    pub failures: Vec<String>,
 }
 
 impl Counts {
     /// Adds what one line of output says, if it is a result line.
     pub fn read(&mut self, line: &str) {
+        if let Some(name) = line
+            .strip_prefix("test ")
+            .and_then(|rest| rest.strip_suffix(" ... FAILED"))
+        {
+            self.failures.push(name.to_owned());
+        }
         let Some(result) = line.strip_prefix("test result: ") else {
             return;
         };
@@ -61,13 +69,15 @@ mod tests {
         let mut counts = Counts::default();
         counts.read("test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.01s");
         counts.read("test a_line_that_says_5_passed ... ok");
+        counts.read("test wrong::and_named ... FAILED");
         counts.read("test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out");
         assert_eq!(
             counts,
             Counts {
                 passed: 15,
                 failed: 2,
-                ignored: 1
+                ignored: 1,
+                failures: vec!["wrong::and_named".to_owned()],
             }
         );
     }

@@ -45,6 +45,7 @@ pub fn summary(outcomes: &[Outcome], strict: bool) -> (String, bool) {
             passed: good,
             failed: bad,
             ignored,
+            ..
         } = outcome.counts;
         let mut say = |what: &str, why: &str| reasons.push_str(&format!("{what} {}: {why}\n", outcome.name));
         let word = match &outcome.verdict {
@@ -86,7 +87,7 @@ mod tests {
         let counts = Counts {
             passed,
             failed,
-            ignored: 0,
+            ..Counts::default()
         };
         Outcome {
             name: "peers",

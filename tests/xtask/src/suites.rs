@@ -274,7 +274,12 @@ fn sim(request: &Request<'_>) -> Result<Report> {
 }
 
 fn sound(request: &Request<'_>) -> Result<Report> {
-    tests(request, &["--package", "toestel-sound", "--lib", "--tests"])
+    const TESTS: [&str; 4] = ["--package", "toestel-sound", "--lib", "--tests"];
+    second_try(tests(request, &TESTS)?, |name| {
+        let mut alone = cargo::cargo("test");
+        alone.arg("--locked").args(TESTS).args(["--", "--exact", name]);
+        alone
+    })
 }
 
 fn fuzz_replay(request: &Request<'_>) -> Result<Report> {
@@ -290,7 +295,37 @@ fn peers(request: &Request<'_>) -> Result<Report> {
     let mut command = private(&cargo::cargo("test"));
     // They wait for real clocks more than they work.
     command.env("RUST_TEST_THREADS", "4").arg("--offline");
-    count(command, request, &TESTS)
+    let report = count(command, request, &TESTS)?;
+    second_try(report, |name| {
+        let mut alone = private(&cargo::cargo("test"));
+        alone.arg("--offline").args(TESTS).args(["--", "--exact", name]);
+        alone
+    })
+}
+
+/// How many failures of tests that live by the real clock may be the machine's rather than ours.
+const CHANCE: usize = 4;
+
+/// Tests against real clocks, servers and sound fail now and then on a machine that is busy with something else. Each
+/// is run once more, alone; what passes then is named, and what fails twice has failed.
+fn second_try(mut report: Report, alone: impl Fn(&str) -> Command) -> Result<Report> {
+    let named = std::mem::take(&mut report.counts.failures);
+    if report.counts.failed != named.len() || named.len() > CHANCE {
+        return Ok(report);
+    }
+    let mut passed = Vec::new();
+    for name in named {
+        println!("\nonce more, alone: {name}");
+        if shell::succeeds(&mut alone(&name)) {
+            passed.push(name);
+        }
+    }
+    if !passed.is_empty() {
+        report.counts.failed -= passed.len();
+        report.counts.passed += passed.len();
+        report.remark = Some(format!("passed at the second try only: {}", passed.join(", ")));
+    }
+    Ok(report)
 }
 
 /// `command` among processes, mounts and networks of its own, all of which end with it.
