@@ -1,6 +1,13 @@
 //! `stun`: see [`toestel_fuzz::stun`].
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| {
-    toestel_fuzz::stun::run(input);
+use libfuzzer_sys::{Corpus, fuzz_target};
+
+fuzz_target!(|input: &[u8]| -> Corpus {
+    let accepted = toestel_fuzz::stun::run(input);
+    if toestel_fuzz::is_worth_keeping(accepted, input) {
+        Corpus::Keep
+    } else {
+        Corpus::Reject
+    }
 });
