@@ -1,5 +1,6 @@
 //! The cargo that started us, set up alike for every command.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::shell::Result;
@@ -23,6 +24,24 @@ pub fn component(name: &str, subcommand: &str) -> Result<()> {
         return Ok(());
     }
     shell::run(Command::new("rustup").args(["component", "add", name]))
+}
+
+/// A tool from the registry, built once into the cache. Without optimisation: it runs briefly and would build for
+/// minutes.
+pub fn tool(name: &str, version: &str) -> Result<PathBuf> {
+    let folder = machine::cache().join("tools").join(format!("{name}-{version}"));
+    let tool = folder
+        .join("bin")
+        .join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    if !tool.exists() {
+        let mut install = cargo("install");
+        install
+            .args(["--debug", "--locked", "--version", version, "--root"])
+            .arg(&folder)
+            .arg(name);
+        shell::run(install.env("CARGO_TARGET_DIR", machine::target().join("tools")))?;
+    }
+    Ok(tool)
 }
 
 /// What the test harness counted, from its lines `test result: ok. 12 passed; 0 failed; …`.

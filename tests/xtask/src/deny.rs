@@ -1,6 +1,5 @@
 //! Licences, bans and sources of every dependency, by `cargo deny`; advisories where their database can be had.
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use crate::shell::{self, Result};
@@ -11,7 +10,7 @@ const VERSION: &str = "0.20.2";
 
 /// Runs the checks of `deny.toml`. The answer is a remark where the advisories could not be checked.
 pub fn check() -> Result<Option<String>> {
-    let tool = install()?;
+    let tool = cargo::tool("cargo-deny", VERSION)?;
     let deny = || {
         let mut command = Command::new(&tool);
         command
@@ -27,21 +26,4 @@ pub fn check() -> Result<Option<String>> {
     }
     shell::run(deny().args(["check", "advisories"]))?;
     Ok(None)
-}
-
-/// The tool, built once into the cache. Without optimisation: it runs for a second and would build for minutes.
-fn install() -> Result<PathBuf> {
-    let folder = machine::cache().join("tools").join(format!("cargo-deny-{VERSION}"));
-    let tool = folder
-        .join("bin")
-        .join(format!("cargo-deny{}", std::env::consts::EXE_SUFFIX));
-    if !tool.exists() {
-        let mut install = cargo::cargo("install");
-        install
-            .args(["--debug", "--locked", "--version", VERSION, "--root"])
-            .arg(&folder)
-            .arg("cargo-deny");
-        shell::run(install.env("CARGO_TARGET_DIR", machine::target().join("tools")))?;
-    }
-    Ok(tool)
 }

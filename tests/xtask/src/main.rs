@@ -11,6 +11,7 @@
 
 mod cargo;
 mod deny;
+mod fuzz;
 mod lexer;
 mod machine;
 mod packages;
@@ -26,9 +27,9 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 cargo xtask run [-- ARGUMENTS]     set up, build, and call the practice exchange's echo (toestel call 600)
-cargo xtask test                   set up and run every suite
+cargo xtask test                   set up and run every suite but fuzz
 cargo xtask test SUITE [FILTER]    run one suite, or those of its tests whose name contains FILTER
-cargo xtask test long              the suites that have full counts: fresh seeds, long calls, soak
+cargo xtask test long              the suites that have full counts: fuzzing, fresh seeds, long calls, soak
 
 Suites:";
 

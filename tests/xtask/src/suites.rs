@@ -10,7 +10,7 @@ use crate::cargo::{self, Counts};
 use crate::packages::{self, BUILD, Need, PEERS};
 use crate::report::{self, Outcome, Verdict};
 use crate::shell::{self, Failure, Result};
-use crate::{deny, machine, size, walls};
+use crate::{deny, fuzz, machine, size, walls};
 
 /// The crates whose tests are a suite of their own, and therefore not in `unit`.
 const SUITE_CRATES: [&str; 4] = ["toestel-torture", "toestel-sim", "toestel-peers", "toestel-sound"];
@@ -22,11 +22,21 @@ pub struct Suite {
     /// What it checks, in a few words.
     pub what: &'static str,
     needs: &'static [Need],
-    /// Whether it has more to do in `cargo xtask test long`.
-    long: bool,
+    runs: Runs,
     /// Why this machine cannot run it.
     hindrance: fn() -> Option<String>,
     run: fn(&Request<'_>) -> Result<Report>,
+}
+
+/// Of which run a suite is a part, when it is not asked for by name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Runs {
+    /// `cargo xtask test`.
+    Short,
+    /// That, and with more to do `cargo xtask test long`.
+    Both,
+    /// `cargo xtask test long` alone.
+    Long,
 }
 
 /// What was asked of a suite.
@@ -48,7 +58,7 @@ const fn suite(name: &'static str, what: &'static str, run: fn(&Request<'_>) -> 
         name,
         what,
         needs: &[],
-        long: false,
+        runs: Runs::Short,
         hindrance: || None,
         run,
     }
@@ -82,27 +92,36 @@ pub const ALL: &[Suite] = &[
     },
     Suite {
         needs: &[BUILD],
-        long: true,
+        runs: Runs::Both,
         ..suite("torture", "RFC 4475 and 5118, and other foreign judges", torture)
     },
     Suite {
         needs: &[BUILD],
-        long: true,
+        runs: Runs::Both,
         ..suite("sim", "two phones, an exchange and bad networks, simulated", sim)
     },
     Suite {
         needs: &[BUILD],
-        long: true,
+        runs: Runs::Both,
         ..suite("sound", "what is heard, scored", sound)
     },
     Suite {
         needs: &[BUILD],
-        long: true,
+        runs: Runs::Both,
         ..suite("fuzz-replay", "the kept inputs of every fuzz target", fuzz_replay)
     },
     Suite {
+        needs: &[BUILD],
+        runs: Runs::Long,
+        ..suite(
+            "fuzz",
+            "every fuzz target, ten minutes each; by name one minute",
+            fuzz_targets,
+        )
+    },
+    Suite {
         needs: &[BUILD, PEERS],
-        long: true,
+        runs: Runs::Both,
         hindrance: no_namespaces,
         ..suite("peers", "real servers and clients: Asterisk, Kamailio, baresip", peers)
     },
@@ -112,14 +131,14 @@ pub const ALL: &[Suite] = &[
 pub fn test(arguments: &[&str]) -> Result<bool> {
     let (chosen, request): (Vec<&Suite>, _) = match arguments {
         [] => (
-            ALL.iter().collect(),
+            ALL.iter().filter(|suite| suite.runs != Runs::Long).collect(),
             Request {
                 filter: None,
                 long: false,
             },
         ),
         ["long"] => (
-            ALL.iter().filter(|suite| suite.long).collect(),
+            ALL.iter().filter(|suite| suite.runs != Runs::Short).collect(),
             Request {
                 filter: None,
                 long: true,
@@ -284,6 +303,12 @@ fn sound(request: &Request<'_>) -> Result<Report> {
 
 fn fuzz_replay(request: &Request<'_>) -> Result<Report> {
     tests(request, &["--manifest-path", "tests/fuzz/Cargo.toml", "--tests"])
+}
+
+fn fuzz_targets(request: &Request<'_>) -> Result<Report> {
+    let seconds = if request.long { 600 } else { 60 };
+    let counts = fuzz::run(request.filter, seconds)?;
+    Ok(Report { counts, remark: None })
 }
 
 /// The phone is tested as it is shipped: the release build of the command, driven from outside.

@@ -4,7 +4,8 @@
 //!
 //! | byte | for |
 //! |------|-----|
-//! | 1, 2 | Via, From, To (with the tag `far` or `fork`), Call-ID and CSeq of the answer to the phone's last request |
+//! | 1    | Via, From, To (with the tag `far`), Call-ID and CSeq of the answer to the phone's last request |
+//! | 2, 14 | the same to its last INVITE, with the tag `fork` and with the tag `far` |
 //! | 3    | Via, From, To, Call-ID and Max-Forwards of a request within the latest dialog |
 //! | 4, 5 | the next number of the exchange's CSeq; the current one |
 //! | 6    | Via with the branch of the exchange's last INVITE, for CANCEL and the ACK to a refusal |
@@ -27,6 +28,7 @@ struct Talk {
 #[derive(Default)]
 pub(super) struct Exchange {
     asked: Option<Request>,
+    invited: Option<Request>,
     talk: Option<Talk>,
     cseq: u32,
     branch: u32,
@@ -53,6 +55,9 @@ impl Exchange {
                 ours: request.from.clone(),
                 theirs,
             });
+        }
+        if request.method == Method::Invite {
+            self.invited = Some(request.clone());
         }
         if request.method != Method::Register || self.asked.is_none() {
             self.asked = Some(request);
@@ -81,8 +86,9 @@ impl Exchange {
         }
         for byte in text {
             match byte {
-                1 => self.answer_head("far", &mut said),
-                2 => self.answer_head("fork", &mut said),
+                1 => said.extend(answer_head(self.asked.as_ref(), "far")),
+                2 => said.extend(answer_head(self.invited.as_ref(), "fork")),
+                14 => said.extend(answer_head(self.invited.as_ref(), "far")),
                 3 => self.request_head(&mut said),
                 4 => {
                     self.cseq += 1;
@@ -95,12 +101,6 @@ impl Exchange {
             }
         }
         with_length(said)
-    }
-
-    fn answer_head(&self, tag: &str, said: &mut Vec<u8>) {
-        if let Some(request) = &self.asked {
-            said.extend(head_of(&Response::to(request, StatusCode::TRYING).with_to_tag(tag)));
-        }
     }
 
     fn request_head(&mut self, said: &mut Vec<u8>) {
@@ -129,6 +129,11 @@ pub(super) fn plain_answer(request: &Request, contact: bool, outbound: bool) -> 
         response.headers.push(HeaderName::Require, "outbound");
     }
     response.to_bytes().to_vec()
+}
+
+fn answer_head(request: Option<&Request>, tag: &str) -> Vec<u8> {
+    let response = request.map(|request| Response::to(request, StatusCode::TRYING).with_to_tag(tag));
+    response.as_ref().map(head_of).unwrap_or_default()
 }
 
 /// The header fields that every response has, without start line and length.

@@ -258,10 +258,9 @@ impl World {
         for line in self.lines.values_mut() {
             line.session.handle_timeout(self.now);
         }
-        self.settle();
-        let next = self.phone.poll_wake();
-        let spins = next.filter(|next| next.at <= self.now);
-        assert!(spins.is_none(), "{:?} is due again at once", spins.map(|wake| wake.why));
+        self.carry_out();
+        let spins = self.phone.poll_wake().filter(|next| next.at <= self.now);
+        assert!(spins.is_none(), "{spins:?} is due again at once");
     }
 
     /// Time passes, with every timer in it up to a bound; what is left of it is slept through.
