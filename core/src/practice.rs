@@ -20,11 +20,13 @@ use std::time::Duration;
 use toestel_proto::account::AccountMemory;
 use toestel_proto::account_config::{AccountConfig, HostPort, Roots};
 use toestel_proto::practice::bad_line::Quality;
-use toestel_proto::practice::{BadBundle, EXTENSIONS, Exchange, MAILBOX, Settings, Speech};
+use toestel_proto::practice::{BadBundle, Exchange, MAILBOX, Settings, Speech};
 use toestel_proto::random::Random;
 use toestel_proto::secret::Secret;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+
+pub use toestel_proto::practice::EXTENSIONS;
 
 /// The SIP domain of the exchange, and the name in its certificate. It can never exist elsewhere (RFC 6761 6.4).
 pub const DOMAIN: &str = "practice.toestel.invalid";
@@ -86,15 +88,16 @@ impl Practice {
             .build()
             .map_err(PracticeError::Thread)?;
         let identity = Identity::made_for(DOMAIN).map_err(|error| PracticeError::Certificate(error.to_string()))?;
-        let listener = tokio
-            .block_on(TcpListener::bind(address))
-            .map_err(PracticeError::Listen)?;
+        // Whoever starts us may be inside another runtime, which must not be blocked on this one.
+        let listener = std::net::TcpListener::bind(address).map_err(PracticeError::Listen)?;
         let address = listener.local_addr().map_err(PracticeError::Listen)?;
+        listener.set_nonblocking(true).map_err(PracticeError::Listen)?;
         let mut random = system_random();
         let passwords = passwords(&mut random);
         let exchange = Exchange::new(settings(passwords.clone())?, random);
         let inside = tokio.enter();
         let server = Server::new(exchange, identity.acceptor, Clock::start())?;
+        let listener = TcpListener::from_std(listener).map_err(PracticeError::Listen)?;
         drop(inside);
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new()

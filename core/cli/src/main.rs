@@ -2,11 +2,14 @@
 
 mod accounts;
 mod agent;
+mod call;
 mod devices;
 mod error;
 mod log;
 mod options;
 mod password;
+mod place;
+mod practice;
 mod probe;
 mod register;
 mod setup;
@@ -37,12 +40,16 @@ Exit codes: 0 it worked, 1 it did not come about, 2 it was asked for wrongly.";
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Call somebody; without an account, the practice exchange
+    Call(call::CallArgs),
     /// Register an account and say what came of it
     Register(register::RegisterArgs),
     /// List the microphones and loudspeakers
     Devices(devices::DevicesArgs),
     /// Add, list and remove accounts
     Accounts(accounts::AccountsArgs),
+    /// Run the practice exchange by itself, for other phones on this machine
+    Practice(practice::PracticeArgs),
     /// Run the phone for another program: JSON lines in and out
     Agent(Box<agent::AgentArgs>),
     /// Judge some bytes as the phone would, and say why
@@ -53,9 +60,11 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     log::start(arguments.verbose);
     let outcome = match arguments.command {
+        Command::Call(args) => call::run(args),
         Command::Register(args) => register::run(args),
         Command::Devices(args) => devices::run(args),
         Command::Accounts(args) => accounts::run(args),
+        Command::Practice(args) => practice::run(args),
         Command::Agent(args) => agent::run(&args),
         Command::Probe(args) => probe::run(&args),
     };

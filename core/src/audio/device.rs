@@ -8,6 +8,7 @@ use super::card::Card;
 use super::pulse::{self, PulseCard};
 use super::stream::{self, CpalCard, StreamError};
 use super::wavdev::{self, FileCard, FileCardError};
+use crate::clock::Clock;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -117,6 +118,15 @@ pub fn devices() -> Result<Devices, DeviceError> {
         Err(error) => tracing::debug!(%error, "no sound server; asking ALSA"),
     }
     Ok(stream::devices()?)
+}
+
+/// Whether the system's default devices can be opened. What is listed says little: ALSA lists devices where there is
+/// no card.
+///
+/// # Errors
+/// If nothing can be opened.
+pub fn try_default() -> Result<(), DeviceError> {
+    open(&AudioSpec::Device, &DeviceChoice::default(), Clock::start().now()).map(drop)
 }
 
 /// Tries the files of `spec`: whether PLAY can be read and RECORD be written. Sound devices are not touched.

@@ -40,6 +40,7 @@ pub enum StreamError {
 
 /// The devices of cpal's default sound system.
 pub fn devices() -> Result<Devices, StreamError> {
+    hush();
     let host = cpal::default_host();
     let default_output = host.default_output_device().and_then(|device| device.id().ok());
     let default_input = host.default_input_device().and_then(|device| device.id().ok());
@@ -93,6 +94,7 @@ struct Microphone {
 impl CpalCard {
     /// Opens the speaker on `output`, or on the default device.
     pub fn open(output: Option<&str>, input: Option<&str>, now: Instant) -> Result<Self, StreamError> {
+        hush();
         let host = cpal::default_host();
         let mut notices = VecDeque::new();
         let chosen = output.and_then(|id| find(host.output_devices().ok()?, id));
@@ -113,6 +115,15 @@ impl CpalCard {
             notices,
             scratch: Vec::with_capacity(RING),
         })
+    }
+}
+
+/// ALSA's library tells on standard error, in many lines, what it tries in vain. On this thread it no longer does: what
+/// matters comes back as errors.
+fn hush() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = alsa::Output::local_error_handler() {
+        tracing::debug!(%error, "ALSA speaks for itself");
     }
 }
 

@@ -251,7 +251,9 @@ impl Runtime {
             }
             AudioEvent::SoundLost(why) => format!("There is no sound: {why}. The call goes on."),
             AudioEvent::SoundBack => "There is sound again.".to_owned(),
-            AudioEvent::RecordingFailed(why) => why,
+            AudioEvent::RecordingFailed(why) => {
+                format!("The recording stopped, {why}: free some disk space or give another file. The call goes on.")
+            }
         };
         self.announce(Event::Warning { text: warning });
     }

@@ -24,8 +24,17 @@ pub struct Display {
 impl Display {
     /// A display that leaves standard output to `--json` if `json`.
     pub fn new(json: bool) -> Self {
-        let terminal = if json { std::io::stderr().is_terminal() } else { std::io::stdout().is_terminal() };
-        Self { to_stderr: json, terminal, live: Cell::new(false), next_line: Cell::new(LINE_EVERY) }
+        let terminal = if json {
+            std::io::stderr().is_terminal()
+        } else {
+            std::io::stdout().is_terminal()
+        };
+        Self {
+            to_stderr: json,
+            terminal,
+            live: Cell::new(false),
+            next_line: Cell::new(LINE_EVERY),
+        }
     }
 
     /// Something happened.
@@ -54,7 +63,11 @@ impl Display {
     /// What was agreed about the sound.
     pub fn media(&self, suite: Option<Suite>, codec: Codec) {
         match suite {
-            Some(suite) => self.line(&format!("Encrypted with {}, spoken in {}.", suite.name(), codec.encoding_name())),
+            Some(suite) => self.line(&format!(
+                "Encrypted with {}, spoken in {}.",
+                suite.name(),
+                codec.encoding_name()
+            )),
             None => self.line(&format!("NOT encrypted, spoken in {}.", codec.encoding_name())),
         }
     }
@@ -92,8 +105,14 @@ impl Display {
 
 fn figures(state: CallState, talked: Duration, stats: &MediaStats, levels: Levels) -> String {
     let seconds = talked.as_secs();
-    let percent = if stats.received == 0 { 0.0 } else { share(stats.lost, stats.received) };
-    let delay = stats.round_trip_ms.map_or_else(|| "–".to_owned(), |ms| format!("{ms:.0} ms"));
+    let percent = if stats.received == 0 {
+        0.0
+    } else {
+        share(stats.lost, stats.received)
+    };
+    let delay = stats
+        .round_trip_ms
+        .map_or_else(|| "–".to_owned(), |ms| format!("{ms:.0} ms"));
     let mos = stats.mos.map_or_else(|| "–".to_owned(), |mos| format!("{mos:.1}"));
     format!(
         "{} {:02}:{:02}  you [{}]  they [{}]  loss {percent:.1} %  jitter {:.0} ms  delay {delay}  MOS {mos}",
@@ -111,7 +130,11 @@ fn share(lost: u64, received: u64) -> f64 {
     100.0 * lost as f64 / lost.saturating_add(received) as f64
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped between none and all")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped between none and all"
+)]
 fn meter(level: f32) -> String {
     let filled = ((1.0 - level / FLOOR_DB).clamp(0.0, 1.0) * f32::from(METER_WIDTH)).round() as usize;
     let empty = usize::from(METER_WIDTH).saturating_sub(filled);
@@ -131,7 +154,14 @@ mod tests {
 
     #[test]
     fn the_living_line_holds_every_figure() {
-        let stats = MediaStats { sent: 50, received: 49, lost: 1, round_trip_ms: Some(31.0), mos: Some(4.31), ..MediaStats::default() };
+        let stats = MediaStats {
+            sent: 50,
+            received: 49,
+            lost: 1,
+            round_trip_ms: Some(31.0),
+            mos: Some(4.31),
+            ..MediaStats::default()
+        };
         let line = figures(CallState::Active, Duration::from_secs(75), &stats, Levels::default());
         for part in ["active 01:15", "loss 2.0 %", "delay 31 ms", "MOS 4.3"] {
             assert!(line.contains(part), "{line}");

@@ -10,8 +10,8 @@ mod watch;
 
 use crate::error::Failure;
 use crate::password::PasswordArgs;
-use crate::register::registered;
 use crate::place::Place;
+use crate::register::registered;
 use crate::signals::Signals;
 use clap::Args;
 use display::Display;

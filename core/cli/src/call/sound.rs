@@ -52,7 +52,10 @@ impl Sound {
     }
 
     fn voice(record: PathBuf, what: &str) -> Self {
-        let note = Some(format!("{what}, and what comes back is written to {}.", record.display()));
+        let note = Some(format!(
+            "{what}, and what comes back is written to {}.",
+            record.display()
+        ));
         Self {
             spec: AudioSpec::Voice { record },
             note,
@@ -91,14 +94,13 @@ impl Sound {
 
 /// Why there is nothing to speak into or hear with.
 fn no_device() -> Option<String> {
+    if let Err(error) = device::try_default() {
+        tracing::info!(%error, "no sound device");
+        return Some("There is no sound device.".to_owned());
+    }
     match device::devices() {
-        Ok(devices) if devices.outputs.is_empty() => Some("There is no loudspeaker.".to_owned()),
         Ok(devices) if devices.inputs.is_empty() => Some("There is no microphone.".to_owned()),
-        Ok(_) => None,
-        Err(error) => {
-            tracing::debug!(%error, "no sound devices");
-            Some("There is no sound device.".to_owned())
-        }
+        Ok(_) | Err(_) => None,
     }
 }
 

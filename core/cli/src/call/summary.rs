@@ -81,7 +81,9 @@ impl Summary {
         let because = |default: &str| Failure::outcome(self.reason.clone().unwrap_or_else(|| default.to_owned()));
         match (self.answered, self.figures.sent, self.figures.received) {
             (false, ..) => Err(because("The call was not answered.")),
-            (true, 0, _) => Err(Failure::outcome("The call was answered, but nothing was sent: check the microphone, or give --play.")),
+            (true, 0, _) => Err(Failure::outcome(
+                "The call was answered, but nothing was sent: check the microphone, or give --play.",
+            )),
             (true, _, 0) => Err(Failure::outcome(
                 "The call was answered, but nothing was heard: look for a firewall or router that stops the sound.",
             )),

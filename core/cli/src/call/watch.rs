@@ -5,8 +5,8 @@ use super::summary::Summary;
 use crate::error::Failure;
 use crate::signals::Signals;
 use std::time::Duration;
-use tokio::time::{Instant, MissedTickBehavior, interval};
 use toestel_core::{CallId, CallState, Engine, Event, Events};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 /// How often the figures on the screen are new.
 const REFRESH: Duration = Duration::from_millis(200);
@@ -49,7 +49,9 @@ impl Watch {
     /// For how long two people talked.
     pub fn talked(&self) -> Duration {
         let end = self.hung_up.unwrap_or_else(Instant::now);
-        self.answered.map(|since| end.saturating_duration_since(since)).unwrap_or_default()
+        self.answered
+            .map(|since| end.saturating_duration_since(since))
+            .unwrap_or_default()
     }
 
     /// Watches until the call is over.
