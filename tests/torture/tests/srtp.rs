@@ -1,5 +1,6 @@
 //! A foreign judge of our SRTP: `webrtc-srtp` opens what we protect, we open what it protects, and both judge the same
 //! damaged, lost, reordered and repeated packets, across wraps of the sequence number.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail and say why")]
 
 use toestel_proto::codec::Suite;
 use toestel_proto::media::plan::MasterKey;

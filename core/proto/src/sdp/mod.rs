@@ -1,6 +1,6 @@
 //! SDP (RFC 8866) and offer/answer (RFC 3264) for one audio stream.
 //!
-//! [`parse`] reads a description, [`write`] puts one on the wire, [`crypto`] is the `a=crypto` line of RFC 4568, and
+//! [`parse`] reads a description, [`mod@write`] puts one on the wire, [`crypto`] is the `a=crypto` line of RFC 4568, and
 //! [`negotiate`] decides what is offered, answered and refused. Video, bundles and DTLS-SRTP are declined politely.
 
 pub mod crypto;
