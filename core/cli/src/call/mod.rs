@@ -35,10 +35,10 @@ pub struct CallArgs {
     /// Hang up this many seconds after the answer; one that takes longer than that, and than 30 seconds, is not awaited
     #[arg(long, value_name = "N")]
     seconds: Option<u64>,
-    /// Speak this WAV file instead of the microphone (16-bit mono at 8, 16 or 48 kHz)
+    /// Speak this WAV file (16-bit mono at 8, 16 or 48 kHz); what comes back goes to --record, or toestel-heard.wav
     #[arg(long, value_name = "WAV")]
     play: Option<PathBuf>,
-    /// Write what is heard to this WAV file instead of the loudspeaker
+    /// Write what is heard to this WAV file; without --play a bundled voice speaks
     #[arg(long, value_name = "WAV")]
     record: Option<PathBuf>,
     /// End with one line of JSON that says how it went
