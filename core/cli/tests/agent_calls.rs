@@ -347,6 +347,23 @@ fn a_full_disk_is_a_warning_and_the_call_goes_on() {
 }
 
 #[test]
+fn a_missing_sound_device_is_a_warning_and_the_call_goes_on() {
+    let place = Place::new();
+    let mut options = place.options("1001");
+    "device".clone_into(&mut options.audio);
+    let mut agent = Agent::start(&options);
+    agent.event("registered");
+    let call = answered(&mut agent, "600");
+    let warning = agent.event("warning");
+    assert!(
+        warning["text"].as_str().is_some_and(|text| text.contains("sound")),
+        "{warning}"
+    );
+    agent.tell(json!({"cmd": "hangup"}));
+    agent.call_is(&call, "ended");
+}
+
+#[test]
 fn quit_in_a_call_hangs_up_and_unregisters() {
     let place = Place::new();
     let (mut here, mut there) = (place.phone("1001"), place.phone("1002"));

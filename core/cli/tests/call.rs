@@ -25,9 +25,6 @@ fn at(home: &Folder, arguments: &[&str]) -> Command {
     command.env_remove("XDG_DATA_HOME").env("HOME", home.path());
     command.env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere");
     command
-        .env("PULSE_SERVER", "unix:/nowhere")
-        .env("ALSA_CONFIG_PATH", "/nowhere");
-    command
 }
 
 fn last_line(output: &[u8]) -> Value {
