@@ -54,6 +54,11 @@ pub struct Asterisk {
 impl Asterisk {
     /// Starts it in the lab's namespace for it, and waits until it answers.
     pub fn start(lab: &Arc<Lab>) -> Self {
+        Self::start_known_by(lab, None)
+    }
+
+    /// As [`Asterisk::start`], with a certificate that names this address too.
+    pub fn start_known_by(lab: &Arc<Lab>, address: Option<&str>) -> Self {
         let folder = lab.folder("asterisk");
         for part in ["etc", "db", "spool", "run", "log"] {
             lab.folder(&format!("asterisk/{part}"));
@@ -73,7 +78,7 @@ impl Asterisk {
         ] {
             write(&etc.join(empty), "", &[]);
         }
-        lab.authority.certify(&etc, DOMAIN);
+        lab.authority.certify(&etc, DOMAIN, address);
         sound::write_raw(&folder.join("speech.sln16"));
         write_users(&folder, None);
         let mut asterisk = Self {

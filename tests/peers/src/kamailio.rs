@@ -32,7 +32,7 @@ impl Kamailio {
         ];
         write(&folder.join("kamailio.cfg"), CONFIGURATION, &values);
         write(&folder.join("kamailio-tls.cfg"), TLS, &values);
-        lab.authority.certify(&folder, DOMAIN);
+        lab.authority.certify(&folder, DOMAIN, None);
         let mut command = lab.proxy.command("kamailio");
         command
             .arg("-f")

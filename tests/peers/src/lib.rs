@@ -17,6 +17,7 @@
 pub mod agent;
 pub mod asterisk;
 pub mod baresip;
+pub mod bench;
 pub mod cable;
 pub mod cache;
 pub mod certificates;

@@ -36,9 +36,12 @@ impl Pulse {
                 "module-native-protocol-unix auth-anonymous=1 socket={}",
                 socket.display()
             ),
-            "module-null-sink sink_name=speaker rate=48000 channels=1".to_owned(),
+            "module-null-sink sink_name=speaker rate=48000 channels=1 sink_properties=device.description=speaker"
+                .to_owned(),
             "module-null-sink sink_name=mouth rate=48000 channels=1".to_owned(),
-            "module-remap-source source_name=microphone master=mouth.monitor channels=1".to_owned(),
+            "module-remap-source source_name=microphone master=mouth.monitor channels=1 \
+             source_properties=device.description=microphone"
+                .to_owned(),
         ] {
             command.args(["-L", &module]);
         }
@@ -61,9 +64,16 @@ impl Pulse {
 
     /// A command of `pactl`.
     pub fn control(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new("pactl");
+        let mut command = self.command("pactl");
+        command.args(arguments);
+        command
+    }
+
+    /// `program`, which will find it.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
         let (name, value) = self.variable();
-        command.args(arguments).env(name, value);
+        command.env(name, value);
         command
     }
 }

@@ -21,7 +21,7 @@ pub fn speech() -> PathBuf {
     cache::made("speech.wav", |path| {
         let encoded = fs::read(prompt).expect("the chroot has the prompt");
         let samples = Decoder::new(Bitrate::Mode1_64000, false, false).decode(&encoded);
-        write_wav(path, samples.into_iter().take((RATE * SECONDS) as usize));
+        write_wav(path, RATE, samples.into_iter().take((RATE * SECONDS) as usize));
     })
 }
 
@@ -53,15 +53,27 @@ pub fn level(samples: &[i16]) -> f64 {
 
 /// How well `heard` repeats `sent`, from 1.0 to 4.64.
 pub fn pesq(sent: &Path, heard: &Path) -> f64 {
-    let mut command = Command::new(cache::python());
-    let text = cache::output(command.args(["-c", SCORE]).arg(sent).arg(heard));
+    let text = cache::output(&mut scorer(sent, heard));
     text.trim().parse().unwrap_or_else(|_| panic!("no score in: {text}"))
 }
 
-fn write_wav(path: &Path, samples: impl Iterator<Item = i16>) {
+/// As [`pesq`], but `None` where too little was heard to be scored.
+pub fn pesq_if_heard(sent: &Path, heard: &Path) -> Option<f64> {
+    let output = scorer(sent, heard).output().ok()?;
+    String::from_utf8_lossy(&output.stdout).trim().parse().ok()
+}
+
+fn scorer(sent: &Path, heard: &Path) -> Command {
+    let mut command = Command::new(cache::python());
+    command.args(["-c", SCORE]).arg(sent).arg(heard);
+    command
+}
+
+/// Writes `samples` as 16-bit mono WAV.
+pub fn write_wav(path: &Path, rate: u32, samples: impl Iterator<Item = i16>) {
     let spec = hound::WavSpec {
         channels: 1,
-        sample_rate: RATE,
+        sample_rate: rate,
         bits_per_sample: 16,
         sample_format: hound::SampleFormat::Int,
     };

@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask run` and `cargo xtask test`.
+//! The project's own commands: `cargo xtask run`, `cargo xtask test` and `cargo xtask bench`.
 //!
 //! It has no dependencies, so that it builds in seconds on a fresh machine, before anything else can be built. Each
 //! command first sees to what the machine lacks ([`packages`]), then builds into a target folder outside the clone
@@ -9,6 +9,7 @@
     reason = "a command for people: what it prints is its work"
 )]
 
+mod bench;
 mod cargo;
 mod deny;
 mod fuzz;
@@ -30,6 +31,7 @@ cargo xtask run [-- ARGUMENTS]     set up, build, and call the practice exchange
 cargo xtask test                   set up and run every suite but fuzz
 cargo xtask test SUITE [FILTER]    run one suite, or those of its tests whose name contains FILTER
 cargo xtask test long              the suites that have full counts: fuzzing, fresh seeds, long calls, soak
+cargo xtask bench peers [--quick]  measure us, baresip and linphone side by side (docs/bench.md)
 
 Suites:";
 
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["run", rest @ ..] => run::run(rest).map(|()| true),
         ["test", rest @ ..] => suites::test(rest),
+        ["bench", rest @ ..] => bench::bench(rest),
         [] | ["help" | "--help" | "-h", ..] => {
             usage();
             return ExitCode::SUCCESS;

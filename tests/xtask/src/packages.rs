@@ -62,6 +62,18 @@ pub const PEERS: Need = Need {
     filled: || false,
 };
 
+/// What the bench needs besides: the other phones and their way to the sound server.
+pub const BENCH: Need = Need {
+    what: "the bench of peers",
+    apt: &["libasound2-plugins", "linphone-cli"],
+    dnf: &[],
+    pacman: &[],
+    zypper: &[],
+    brew: &[],
+    winget: &[],
+    filled: || false,
+};
+
 /// Installs what is missing for `needs` where packages come by apt; elsewhere names the packages and goes on if the
 /// need is filled all the same.
 pub fn ensure(needs: &[Need]) -> Result<()> {

@@ -354,7 +354,7 @@ fn second_try(mut report: Report, alone: impl Fn(&str) -> Command) -> Result<Rep
 }
 
 /// `command` among processes, mounts and networks of its own, all of which end with it.
-fn private(command: &Command) -> Command {
+pub fn private(command: &Command) -> Command {
     const SCRIPT: &str = "mkdir -p /run/netns && mount -t tmpfs tmpfs /run/netns && exec \"$@\"";
     let mut private = Command::new("unshare");
     private.args([
@@ -375,7 +375,8 @@ fn private(command: &Command) -> Command {
     private
 }
 
-fn no_namespaces() -> Option<String> {
+/// Why this machine cannot hold the lab of real peers.
+pub fn no_namespaces() -> Option<String> {
     if !(cfg!(target_os = "linux") && machine::is_debian()) {
         return Some("its servers are Debian packages".into());
     }
