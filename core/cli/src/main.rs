@@ -30,10 +30,10 @@ struct Arguments {
 }
 
 const EXAMPLES: &str = "Examples:
-  toestel call 600                     call the practice exchange's echo and hear yourself
-  toestel accounts add 201@pbx.example  add the account that your provider gave you
-  toestel register                     see whether it registers, and why not
-  toestel call 0201234567              call somebody from it
+  toestel call 600                        call the practice exchange's echo and hear yourself
+  toestel accounts add 201@pbx.example   add the account that your provider gave you
+  toestel register                        see whether it registers, and why not
+  toestel call 0201234567                 call somebody from it
   toestel call 600 --seconds 10 --play hello.wav --record heard.wav --json
 
 Exit codes: 0 it worked, 1 it did not come about, 2 it was asked for wrongly.";
