@@ -61,3 +61,8 @@ pub use toestel_proto::ids::{AccountId, CallId};
 pub use toestel_proto::media::session::MediaStats;
 pub use toestel_proto::phone::{Accepted, CallState, Command, Event, Refused, View};
 pub use toestel_proto::secret::Secret;
+
+/// The README's example, run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
