@@ -14,19 +14,18 @@ use crate::runtime::AccountSetup;
 use certificate::Identity;
 use server::Server;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use toestel_proto::account::AccountMemory;
 use toestel_proto::account_config::{AccountConfig, HostPort, Roots};
 use toestel_proto::practice::bad_line::Quality;
-use toestel_proto::practice::{BadBundle, Exchange, MAILBOX, Settings, Speech};
+use toestel_proto::practice::{BadBundle, Exchange, Settings, Speech};
+pub use toestel_proto::practice::{EXTENSIONS, MAILBOX};
 use toestel_proto::random::Random;
 use toestel_proto::secret::Secret;
-use tokio::net::TcpListener;
 use tokio::sync::oneshot;
-
-pub use toestel_proto::practice::EXTENSIONS;
+use tokio_rustls::TlsAcceptor;
 
 /// The SIP domain of the exchange, and the name in its certificate. It can never exist elsewhere (RFC 6761 6.4).
 pub const DOMAIN: &str = "practice.toestel.invalid";
@@ -83,27 +82,24 @@ impl Practice {
     /// # Errors
     /// As [`Practice::start`].
     pub fn start_at(address: SocketAddr) -> Result<Self, PracticeError> {
-        let tokio = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(PracticeError::Thread)?;
         let identity = Identity::made_for(DOMAIN).map_err(|error| PracticeError::Certificate(error.to_string()))?;
-        // Whoever starts us may be inside another runtime, which must not be blocked on this one.
-        let listener = std::net::TcpListener::bind(address).map_err(PracticeError::Listen)?;
-        let address = listener.local_addr().map_err(PracticeError::Listen)?;
+        let listener = TcpListener::bind(address).map_err(PracticeError::Listen)?;
         listener.set_nonblocking(true).map_err(PracticeError::Listen)?;
+        let address = listener.local_addr().map_err(PracticeError::Listen)?;
         let mut random = system_random();
         let passwords = passwords(&mut random);
         let exchange = Exchange::new(settings(passwords.clone())?, random);
-        let inside = tokio.enter();
-        let server = Server::new(exchange, identity.acceptor, Clock::start())?;
-        let listener = TcpListener::from_std(listener).map_err(PracticeError::Listen)?;
-        drop(inside);
         let (stop, stopped) = oneshot::channel();
+        let (ready, started) = std::sync::mpsc::sync_channel(1);
+        let acceptor = identity.acceptor;
         let thread = std::thread::Builder::new()
             .name("toestel-practice".to_owned())
-            .spawn(move || tokio.block_on(server.run(listener, stopped)))
+            .spawn(move || serve(exchange, acceptor, listener, stopped, &ready))
             .map_err(PracticeError::Thread)?;
+        // Whoever starts it may be inside an event loop of its own, where no second one can be driven.
+        started
+            .recv()
+            .map_err(|gone| PracticeError::Thread(std::io::Error::other(gone)))??;
         Ok(Self {
             address,
             root_pem: identity.root_pem,
@@ -159,6 +155,32 @@ impl Drop for Practice {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+    }
+}
+
+/// The thread: says whether it could begin, and serves until it is stopped.
+fn serve(
+    exchange: Exchange,
+    acceptor: TlsAcceptor,
+    listener: TcpListener,
+    stopped: oneshot::Receiver<()>,
+    ready: &std::sync::mpsc::SyncSender<Result<(), PracticeError>>,
+) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let begin = || -> Result<_, PracticeError> {
+        let runtime = runtime.map_err(PracticeError::Thread)?;
+        let inside = runtime.enter();
+        let listener = tokio::net::TcpListener::from_std(listener).map_err(PracticeError::Listen)?;
+        let server = Server::new(exchange, acceptor, Clock::start())?;
+        drop(inside);
+        Ok((runtime, server, listener))
+    };
+    match begin() {
+        Ok((runtime, server, listener)) => {
+            let _ = ready.send(Ok(()));
+            runtime.block_on(server.run(listener, stopped));
+        }
+        Err(error) => drop(ready.send(Err(error))),
     }
 }
 
