@@ -344,7 +344,9 @@ impl Exchange {
         leg.dial = None;
         let (media, user) = (leg.media.take(), leg.user.clone());
         let answered = leg.answered;
-        self.outputs.push_back(Output::ClosePath(id));
+        if leg.role.speaks() {
+            self.outputs.push_back(Output::ClosePath(id));
+        }
         match leg.role {
             Role::Bridged(peer) => self.hang_up(peer, None, now),
             Role::Caller(hunt) => self.end_hunt(hunt, StatusCode::REQUEST_TERMINATED, now),

@@ -93,13 +93,14 @@ impl Exchange {
             offer: None,
             headers: Headers::new(),
         });
-        Some(self.add_leg(leg, &flow, true))
+        Some(self.add_leg(leg, &flow))
     }
 
     /// A new leg; its media path is asked for where it will speak.
-    pub(super) fn add_leg(&mut self, leg: Leg, flow: &Flow, speaks: bool) -> LegId {
+    pub(super) fn add_leg(&mut self, leg: Leg, flow: &Flow) -> LegId {
         self.last_leg = self.last_leg.saturating_add(1);
         let id = LegId(self.last_leg);
+        let speaks = leg.role.speaks();
         self.legs.insert(id, leg);
         if speaks {
             self.outputs.push_back(Output::OpenPath {

@@ -35,6 +35,13 @@ pub(super) enum Role {
     Bridged(super::LegId),
 }
 
+impl Role {
+    /// Whether it needs a media path.
+    pub const fn speaks(self) -> bool {
+        !matches!(self, Self::Unanswered)
+    }
+}
+
 /// What the exchange does with whom it answers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Service {

@@ -17,6 +17,8 @@ mod registrar;
 mod requests;
 mod speech;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub use numbers::{EXTENSIONS, MAILBOX};

@@ -193,8 +193,7 @@ impl Exchange {
                 return None;
             }
         }
-        let speaks = leg.role != Role::Unanswered;
-        let id = self.add_leg(leg, &flow, speaks);
+        let id = self.add_leg(leg, &flow);
         while let Some(output) = self.session_output(id) {
             self.handle_session(id, output, now);
         }
