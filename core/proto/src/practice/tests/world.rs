@@ -150,11 +150,11 @@ impl World {
     }
 
     pub(super) fn state(&self, phone: usize, call: CallId) -> CallState {
-        let states = self.phones[phone].events.iter().filter_map(|event| match event {
+        let mut states = self.phones[phone].events.iter().rev().filter_map(|event| match event {
             Event::Call { call: other, state, .. } if *other == call => Some(*state),
             _ => None,
         });
-        states.last().unwrap()
+        states.next().unwrap()
     }
 
     /// The status and sentence with which a call ended.
