@@ -71,7 +71,7 @@ pub enum Output {
 pub struct FlowNumbers(u32);
 
 impl FlowNumbers {
-    fn next(&mut self) -> FlowId {
+    pub(super) fn next(&mut self) -> FlowId {
         self.0 = self.0.wrapping_add(1);
         FlowId(self.0)
     }
@@ -112,13 +112,18 @@ impl Line {
         }
     }
 
+    /// Its flow, open or being opened.
+    pub fn flow(&self) -> Option<FlowId> {
+        match &self.state {
+            State::Connecting { flow, .. } => Some(*flow),
+            State::Open { flow, .. } => Some(flow.id),
+            State::Idle | State::Resolving => None,
+        }
+    }
+
     /// Whether `flow` is this line's, open or being opened.
     pub fn owns(&self, flow: FlowId) -> bool {
-        match &self.state {
-            State::Connecting { flow: own, .. } => *own == flow,
-            State::Open { flow: own, .. } => own.id == flow,
-            State::Idle | State::Resolving => false,
-        }
+        self.flow() == Some(flow)
     }
 
     /// Connects, unless it is up or on its way.
@@ -135,6 +140,14 @@ impl Line {
             State::Connecting { flow, .. } => self.outputs.push_back(Output::Close(flow)),
             State::Open { flow, .. } => self.outputs.push_back(Output::Close(flow.id)),
             State::Idle | State::Resolving => {}
+        }
+    }
+
+    /// A connection that is on its way is begun anew: what it was begun with is stale. One that is open is not touched.
+    pub fn restart(&mut self) {
+        if matches!(self.state, State::Connecting { .. } | State::Resolving) {
+            self.close();
+            self.connect();
         }
     }
 

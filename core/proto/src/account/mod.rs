@@ -3,12 +3,14 @@
 //! A dialog names its account and never a flow: whoever sends a request asks [`Account::flow`] for the current one.
 //! Only what comes by that one flow is believed, and only for a user part that is ours.
 
+mod detour;
 mod identity;
 mod line;
 mod memory;
 mod registration;
 mod wire;
 
+pub use detour::LongWay;
 pub use line::{CONNECT_TIMEOUT, FlowNumbers, Query, Target};
 pub use memory::AccountMemory;
 
@@ -28,6 +30,7 @@ use crate::sip::register::{Registered, Registration};
 use crate::sip::session::{Dial, Settings};
 use crate::time::{Instant, Wake, earliest};
 use crate::view::AccountView;
+use detour::Detour;
 use line::Line;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -54,6 +57,10 @@ pub enum Output {
     Register(Box<Request>),
     /// Store what was learnt.
     Remember(Box<AccountMemory>),
+    /// What [`Account::long_way`] could not say is known now.
+    LongWay,
+    /// The account is reached at another Contact, perhaps over another network.
+    Moved,
     /// Tell whoever listens.
     Event(Event),
 }
@@ -67,6 +74,7 @@ pub struct Account {
     registration: Registration,
     line: Line,
     wire: Option<Wire>,
+    detour: Detour,
     memory: AccountMemory,
     status: Status,
     outputs: VecDeque<Output>,
@@ -83,6 +91,8 @@ struct Status {
     reason: Option<String>,
     /// What happened to the line last: it says more than the registration can.
     line_down: Option<String>,
+    /// The Contact that the calls know.
+    told_contact: Option<NameAddr>,
 }
 
 impl Account {
@@ -109,6 +119,7 @@ impl Account {
             registration: registration::of(&config, &memory, random),
             line: Line::new(query(&config)),
             wire: None,
+            detour: Detour::default(),
             config,
             memory,
             status: Status::default(),
@@ -133,7 +144,12 @@ impl Account {
 
     /// Whether `flow` is this account's.
     pub fn owns(&self, flow: FlowId) -> bool {
-        self.line.owns(flow)
+        self.line.owns(flow) || self.detour.flow() == Some(flow)
+    }
+
+    /// The flows that are to be closed when the account is taken away.
+    pub fn flows(&self) -> impl Iterator<Item = FlowId> {
+        [self.line.flow(), self.detour.flow()].into_iter().flatten()
     }
 
     /// Why calls cannot be made now; `None` if they can.
@@ -207,12 +223,11 @@ impl Account {
     pub fn dial(&self, target: Uri, wish: &CallerIdentity) -> Option<Dial> {
         let (from, headers) = identity::caller(&self.config, wish);
         let mut routes: Vec<NameAddr> = identity::proxy_route(&self.config).into_iter().collect();
-        routes.extend(
-            self.status
-                .binding
-                .iter()
-                .flat_map(|binding| binding.service_route.iter().cloned()),
-        );
+        let service = self.status.binding.iter().flat_map(|binding| &binding.service_route);
+        // A proxy may have named itself in what it let through.
+        let service = service.filter(|hop| !routes.iter().any(|known| known.uri.equivalent(&hop.uri)));
+        let service: Vec<NameAddr> = service.cloned().collect();
+        routes.extend(service);
         Some(Dial {
             settings: self.session_settings()?,
             target,
@@ -237,7 +252,9 @@ impl Account {
 
     /// A flow that was asked for is open.
     pub fn handle_opened(&mut self, flow: FlowId, local: SocketAddr, now: Instant, random: &mut Random) {
-        self.line.handle_opened(flow, local);
+        if !self.open_detour(flow, local, now, random) {
+            self.line.handle_opened(flow, local);
+        }
         self.drain(now, random);
     }
 
@@ -250,7 +267,9 @@ impl Account {
         now: Instant,
         random: &mut Random,
     ) {
-        self.line.handle_closed(flow, why, flows, now);
+        if !self.lose_detour(flow) {
+            self.line.handle_closed(flow, why, flows, now);
+        }
         self.drain(now, random);
     }
 
@@ -263,7 +282,8 @@ impl Account {
         now: Instant,
         random: &mut Random,
     ) {
-        if let Some(wire) = self.wire.as_mut().filter(|wire| wire.flow().id == flow) {
+        let mut wires = self.wire.iter_mut().chain(self.detour.wire());
+        if let Some(wire) = wires.find(|wire| wire.flow().id == flow) {
             wire.handle_received(bytes);
         }
         self.drain_wire(flows, now, random);
@@ -275,6 +295,7 @@ impl Account {
         if let Some(wire) = &mut self.wire {
             wire.handle_timeout(now, random);
         }
+        self.run_detour(now, random);
         self.drain_wire(flows, now, random);
         self.line.handle_timeout(flows, now);
         self.registration.handle_timeout(now);
@@ -291,7 +312,12 @@ impl Account {
     #[must_use]
     pub fn poll_wake(&self) -> Option<Wake> {
         let wire = self.wire.as_ref().and_then(Wire::poll_wake);
-        earliest([wire, self.line.poll_wake(), self.registration.poll_wake()])
+        earliest([
+            wire,
+            self.detour.poll_wake(),
+            self.line.poll_wake(),
+            self.registration.poll_wake(),
+        ])
     }
 
     /// Carries what the line and the registration want to each other, and the rest out.
@@ -324,6 +350,7 @@ impl Account {
             }
             line::Output::Down(flow, why) => {
                 self.wire = None;
+                self.close_detour();
                 self.status.line_down = Some(why);
                 self.outputs.push_back(Output::FlowLost(flow));
                 self.registration.handle_flow_lost(flow, now, random);
@@ -338,8 +365,9 @@ impl Account {
     fn drain_wire(&mut self, flows: &mut FlowNumbers, now: Instant, random: &mut Random) {
         while let Some((flow, output)) = self
             .wire
-            .as_mut()
-            .and_then(|wire| Some((wire.flow().clone(), wire.poll_output()?)))
+            .iter_mut()
+            .chain(self.detour.wire())
+            .find_map(|wire| Some((wire.flow().clone(), wire.poll_output()?)))
         {
             match output {
                 wire::Output::Send(bytes) => self.outputs.push_back(Output::Transmit(flow.id, bytes)),
@@ -348,6 +376,7 @@ impl Account {
                     self.outputs.push_back(Output::Message(flow, message));
                 }
                 wire::Output::Refused(refusal) => self.outputs.push_back(Output::Refused(flow, Box::new(refusal))),
+                wire::Output::Dead(_) if self.detour.flow() == Some(flow.id) => self.close_detour(),
                 wire::Output::Dead(why) => {
                     self.line.handle_useless(&why, flows, now);
                     self.drain(now, random);

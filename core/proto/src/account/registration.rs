@@ -52,11 +52,16 @@ impl Account {
     pub fn reconnect(&mut self, why: &str, now: Instant, random: &mut Random) {
         self.registration.handle_network_changed();
         if let Some(flow) = self.flow() {
+            self.close_detour();
             self.line.close();
             self.wire = None;
             self.status.line_down = Some(why.to_owned());
             self.outputs.push_back(Output::FlowLost(flow.id));
             self.registration.handle_flow_lost(flow.id, now, random);
+            // Even where the flow had no binding yet: it was not the server that failed.
+            self.registration.handle_network_changed();
+        } else {
+            self.line.restart();
         }
         self.drain(now, random);
     }
@@ -76,10 +81,12 @@ impl Account {
     }
 
     /// Our Contact: what the registrar confirmed (its GRUU if it gave one), else where the flow ends here.
-    pub(super) fn contact(&self) -> Option<NameAddr> {
+    pub fn contact(&self) -> Option<NameAddr> {
         let binding = self.status.binding.as_ref();
         let granted = binding.map(|binding| match &binding.gruu {
             Some(gruu) => gruu.public.clone(),
+            // RFC 5626 4.3: the dialog stays on the flow that the PBX knows.
+            None if binding.outbound => binding.contact.clone().with_flag("ob"),
             None => binding.contact.clone(),
         });
         granted.or_else(|| self.local_contact()).map(NameAddr::new)
@@ -96,6 +103,7 @@ impl Account {
             register::Output::NeedFlow => self.line.connect(),
             register::Output::CloseFlow(flow) => {
                 self.wire = None;
+                self.close_detour();
                 self.line.close();
                 self.outputs.push_back(Output::FlowLost(flow));
             }
@@ -120,6 +128,11 @@ impl Account {
         self.status.binding = Some(binding);
         self.status.reason = None;
         self.status.line_down = None;
+        let contact = self.contact();
+        if self.status.told_contact != contact {
+            self.status.told_contact = contact;
+            self.outputs.push_back(Output::Moved);
+        }
         if is_new {
             self.outputs
                 .push_back(Output::Event(Event::Registered { account: self.id }));

@@ -2,7 +2,6 @@
 
 use super::{Call, FirstOffer, Output, PhoneSound, Turn};
 use crate::codec::Direction;
-use crate::media::dtmf::Digit;
 use crate::sip::msg::StatusCode;
 use crate::sip::session::{Dial, Session};
 use crate::view::CallState;
@@ -93,34 +92,6 @@ impl Call {
         Ok(())
     }
 
-    /// The user presses keys. All are checked before the first is sent.
-    ///
-    /// # Errors
-    /// When there is no sound yet, or one of them is not a tone.
-    pub fn send_digits(&mut self, digits: &str, turn: &mut Turn<'_>) -> Result<(), CallError> {
-        let digits: Vec<Digit> = digits
-            .chars()
-            .map(|c| Digit::try_from(c).map_err(|_| CallError::NotATone(c)))
-            .collect::<Result<_, _>>()?;
-        let Some(plan) = self.sound.plan().filter(|_| self.is_live()) else {
-            return Err(self.wrong_state());
-        };
-        let by_info = self.info_digits || plan.send_events.is_empty();
-        for digit in digits {
-            match &mut self.session {
-                Some(session) if by_info => {
-                    let body = format!("Signal={}\r\nDuration=160\r\n", digit.key());
-                    session
-                        .info("application/dtmf-relay", body.into(), turn.now)
-                        .map_err(|_| CallError::WrongState("dialing"))?;
-                }
-                _ => self.outputs.push_back(Output::Digit(digit)),
-            }
-        }
-        self.settle(turn);
-        Ok(())
-    }
-
     /// The path is ready: places the call that waited for it.
     pub(super) fn place(&mut self, mut dial: Dial, turn: &mut Turn<'_>) {
         match self.sound.offer(Direction::SendRecv, turn.random) {
@@ -167,7 +138,7 @@ impl Call {
         }
     }
 
-    fn wrong_state(&self) -> CallError {
+    pub(super) fn wrong_state(&self) -> CallError {
         CallError::WrongState(self.state().name())
     }
 }

@@ -3,6 +3,7 @@
 //! The PBX's own phrase is never shown alone: "Not Acceptable Here" helps nobody. A Reason with a Q.850 cause, which
 //! comes from the telephone network, says more than the status and is preferred.
 
+use super::PhoneSound;
 use crate::sip::msg::{Reason, StatusCode, Warning};
 use crate::sip::session::{Ended, EndedBy};
 
@@ -28,6 +29,17 @@ pub(super) fn sentence(ended: &Ended, answered: bool) -> Option<String> {
         EndedBy::Protocol(_) => "The far end broke the rules of call set-up. Tell whoever runs the PBX.",
     };
     Some(sentence.to_owned())
+}
+
+/// What is heard when a call that we placed comes to nothing; `None` if we gave it up ourselves.
+pub(super) fn tone(ended: &Ended) -> Option<PhoneSound> {
+    let busy_line = |reason: &Reason| reason.protocol.eq_ignore_ascii_case("Q.850") && reason.cause == Some(17);
+    match ended.status.map(StatusCode::code) {
+        _ if ended.by == EndedBy::Us => None,
+        Some(486 | 600) => Some(PhoneSound::Busy),
+        _ if ended.reasons.iter().any(busy_line) => Some(PhoneSound::Busy),
+        _ => Some(PhoneSound::Failed),
+    }
 }
 
 fn from_reason(reason: &Reason, answered: bool) -> Option<&'static str> {

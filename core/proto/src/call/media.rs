@@ -15,12 +15,16 @@ pub(crate) struct Sound {
     negotiation: Negotiation,
     path: Option<LocalPath>,
     plan: Option<MediaPlan>,
+    /// The plan is not carried out yet.
+    is_new: bool,
     ssrc: u32,
     cname: String,
     /// What our last agreed offer or answer wished, to see whether the user wishes otherwise by now.
     wish: Direction,
-    /// What the offer under way wishes.
-    offered: Option<Direction>,
+    /// What the offer under way wishes, and on which path.
+    offered: Option<(Direction, LocalPath)>,
+    /// The path that the far end knows.
+    told_path: Option<LocalPath>,
 }
 
 impl Sound {
@@ -29,10 +33,12 @@ impl Sound {
             negotiation: Negotiation::new(settings, random),
             path: None,
             plan: None,
+            is_new: false,
             ssrc: random.u32(),
             cname: random.token(12),
             wish: Direction::SendRecv,
             offered: None,
+            told_path: None,
         }
     }
 
@@ -49,6 +55,12 @@ impl Sound {
         self.plan.as_ref()
     }
 
+    /// The plan, if it is another one than was taken last.
+    pub(crate) fn take_new_plan(&mut self) -> Option<MediaPlan> {
+        let is_new = std::mem::take(&mut self.is_new);
+        self.plan.clone().filter(|_| is_new)
+    }
+
     pub(crate) fn agreed(&self) -> Option<(Option<Suite>, Codec)> {
         let plan = self.plan.as_ref()?;
         Some((plan.srtp.as_ref().map(SrtpKeys::suite), plan.send.codec))
@@ -62,8 +74,23 @@ impl Sound {
         self.wish
     }
 
+    /// Where we are heard; `None` before the path is there.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        self.path.as_ref().map(|path| path.rtp)
+    }
+
     pub(crate) const fn offer_is_pending(&self) -> bool {
         self.negotiation.is_pending()
+    }
+
+    /// Whether the far end knows another path than the one that is there.
+    pub(crate) fn has_moved(&self) -> bool {
+        self.path != self.told_path
+    }
+
+    /// The far end does not take the new path: it is not offered again.
+    pub(crate) fn stay(&mut self) {
+        self.told_path.clone_from(&self.path);
     }
 
     pub(crate) fn check(&self, offer: &[u8]) -> Result<(), Refusal> {
@@ -80,7 +107,7 @@ impl Sound {
     pub(crate) fn offer(&mut self, wish: Direction, random: &mut Random) -> Result<Bytes, SoundError> {
         let path = self.path.as_ref().ok_or(SoundError::NoPath)?;
         let sdp = self.negotiation.offer(path, wish, random)?;
-        self.offered = Some(wish);
+        self.offered = Some((wish, path.clone()));
         Ok(Bytes::from(sdp))
     }
 
@@ -90,6 +117,7 @@ impl Sound {
         let (sdp, agreed) = self.negotiation.answer(offer, path, wish, random)?;
         let agreed = agreed.clone();
         self.wish = wish;
+        self.told_path = Some(path.clone());
         self.adopt(&agreed)?;
         Ok(Bytes::from(sdp))
     }
@@ -97,7 +125,10 @@ impl Sound {
     /// Their answer to our offer, and the plan that it makes.
     pub(crate) fn accept(&mut self, answer: &[u8]) -> Result<(), SoundError> {
         let agreed = self.negotiation.accept_answer(answer)?.clone();
-        self.wish = self.offered.unwrap_or(self.wish);
+        if let Some((wish, path)) = &self.offered {
+            self.wish = *wish;
+            self.told_path = Some(path.clone());
+        }
         self.adopt(&agreed)
     }
 
@@ -109,7 +140,7 @@ impl Sound {
             None => before.unwrap_or((SocketAddr::from((Ipv4Addr::UNSPECIFIED, 9)), RemoteRtcp::Mux)),
         };
         let sends = agreed.direction.sends() && agreed.remote.is_some();
-        self.plan = Some(MediaPlan {
+        let plan = MediaPlan {
             remote_rtp: remote.0,
             remote_rtcp: remote.1,
             direction: Direction::of(sends, agreed.direction.receives()),
@@ -121,7 +152,9 @@ impl Sound {
             srtp: agreed.srtp.as_ref().map(keys).transpose()?,
             ssrc: self.ssrc,
             cname: self.cname.clone(),
-        });
+        };
+        self.is_new |= self.plan.as_ref() != Some(&plan);
+        self.plan = Some(plan);
         Ok(())
     }
 }

@@ -5,7 +5,9 @@
 //! announced once. The session inside outlives the call for as long as the other side is owed an answer.
 
 mod commands;
+mod digits;
 mod ending;
+mod inputs;
 mod media;
 mod session_events;
 mod sound;
@@ -15,15 +17,16 @@ use crate::event::Event;
 use crate::ids::{AccountId, CallId};
 use crate::media::dtmf::Digit;
 use crate::media::plan::MediaPlan;
+use crate::media::session::MediaStats;
 use crate::random::Random;
-use crate::sdp::negotiate::{LocalPath, MediaSettings};
-use crate::sip::auth::Retry;
-use crate::sip::endpoint::{Failure, ServerKey};
-use crate::sip::msg::{Request, Response};
-use crate::sip::session::{self, Dial, RequestId, Session, Settings};
+use crate::sdp::negotiate::MediaSettings;
+use crate::sip::endpoint::ServerKey;
+use crate::sip::msg::Request;
+use crate::sip::session::{self, Dial, Session, Settings};
 use crate::time::{Instant, Wake, earliest};
 use crate::view::{CallDirection, CallState, CallView, HeldBy};
 use bytes::Bytes;
+use digits::Digits;
 pub(crate) use media::{Sound, SoundError};
 pub(crate) use session_events::refusal_of;
 use std::collections::VecDeque;
@@ -38,7 +41,7 @@ pub const LINGER: Duration = Duration::from_secs(2);
 /// After this long without RTP and RTCP the far end is asked whether it is still there.
 const PROBE_AFTER: Duration = Duration::from_secs(60);
 
-/// After this long without RTP and RTCP a call whose signalling is gone too is over.
+/// After this long without any proof of the far end a call whose signalling is gone too is over.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(120);
 
 /// What a call wants done.
@@ -90,9 +93,21 @@ pub struct Call {
     answer_wanted: bool,
     held_by_us: bool,
     muted: bool,
-    /// How long nothing had come when the far end was last asked whether it is there.
-    silent_for: Duration,
-    info_digits: bool,
+    /// When the far end last proved that it is there: by a packet, or by an answer.
+    proven_at: Option<Instant>,
+    /// The far end knows another Contact of ours than the one that reaches us now.
+    has_moved: bool,
+    digits: Digits,
+    /// Its last figures, once its media has ended.
+    figures: Option<MediaStats>,
+    /// What was told about its media last.
+    told_media: Option<(Option<Suite>, Codec)>,
+    /// Somebody knows of it: an incoming call is nobody's concern before its offer is judged.
+    is_known: bool,
+    /// It is in the list: an ended call leaves it after [`LINGER`].
+    is_listed: bool,
+    /// A tone tells that it failed.
+    fails_aloud: bool,
     announced: Option<CallState>,
     outputs: VecDeque<Output>,
 }
@@ -161,6 +176,7 @@ impl Call {
         }
         call.drain_session(turn);
         if call.is_live() {
+            (call.is_known, call.is_listed) = (true, true);
             call.ring(turn);
         }
         call
@@ -187,8 +203,14 @@ impl Call {
             answer_wanted: false,
             held_by_us: false,
             muted: false,
-            silent_for: Duration::ZERO,
-            info_digits: profile.info_digits,
+            proven_at: None,
+            has_moved: false,
+            digits: Digits::new(profile.info_digits),
+            figures: None,
+            told_media: None,
+            is_known: direction == CallDirection::Out,
+            is_listed: direction == CallDirection::Out,
+            fails_aloud: false,
             announced: None,
             outputs: VecDeque::new(),
         }
@@ -243,9 +265,24 @@ impl Call {
         self.direction == CallDirection::In && self.state() == CallState::Ringing
     }
 
+    /// Whether our phone is to ring for it.
+    pub fn wants_ring(&self) -> bool {
+        self.rings_here() && !self.answer_wanted
+    }
+
     /// Whether nothing keeps it: the user has seen its end and nothing is owed to the other side.
-    pub fn is_forgettable(&self, now: Instant) -> bool {
-        self.progress.released && self.progress.ended_at.is_some_and(|ended| now >= ended + LINGER)
+    pub fn is_forgettable(&self) -> bool {
+        self.progress.released && !self.is_live() && !self.is_listed
+    }
+
+    /// Whether it is over and every message that ends it has got through. Other branches may still answer late.
+    pub fn is_settled(&self) -> bool {
+        !self.is_live() && self.session.as_ref().is_none_or(Session::is_settled)
+    }
+
+    /// The last figures of its sound, once that has ended.
+    pub const fn figures(&self) -> Option<MediaStats> {
+        self.figures
     }
 
     /// Whether a request belongs to this call: by Call-ID and tags (RFC 3261 12.2.2).
@@ -255,8 +292,8 @@ impl Call {
 
     /// For the snapshot; `None` once its end has been visible for [`LINGER`].
     pub fn view(&self, now: Instant) -> Option<CallView> {
-        let stale = self.progress.ended_at.is_some_and(|ended| now >= ended + LINGER);
-        (!stale).then(|| CallView {
+        let is_over = self.progress.ended_at.is_some_and(|ended| now >= ended + LINGER);
+        (self.is_listed && !is_over).then(|| CallView {
             id: self.id,
             account: self.account,
             direction: self.direction,
@@ -272,115 +309,11 @@ impl Call {
         })
     }
 
-    /// The path that was asked for is there, or has moved.
-    pub fn handle_path(&mut self, path: LocalPath, turn: &mut Turn<'_>) {
-        if !self.is_live() {
-            return;
+    /// Stops the tone that tells of its failure: it is over, or something else is to be heard.
+    pub fn hush(&mut self) {
+        if std::mem::take(&mut self.fails_aloud) {
+            self.outputs.push_back(Output::Sound(PhoneSound::Silence));
         }
-        self.sound.set_path(path);
-        if let Some(dial) = self.dial.take() {
-            self.place(dial, turn);
-        } else if std::mem::take(&mut self.answer_wanted) {
-            self.take(turn);
-        } else if self.progress.answered_at.is_some() {
-            self.offer_again(turn);
-        }
-        self.settle(turn);
-    }
-
-    /// There is no path: without one there is no call.
-    pub fn handle_path_failed(&mut self, why: &str, turn: &mut Turn<'_>) {
-        self.end_with(why.to_owned(), turn);
-        self.settle(turn);
-    }
-
-    /// The media side has something to tell.
-    pub fn handle_media(&mut self, fact: MediaFact, turn: &mut Turn<'_>) {
-        match fact {
-            MediaFact::Heard | MediaFact::Stats(_) => {}
-            MediaFact::Digit(digit) => {
-                self.outputs.push_back(Output::Event(Event::Dtmf {
-                    call: self.id,
-                    digit: digit.key(),
-                }));
-            }
-            MediaFact::NothingFor(silence) if silence < PROBE_AFTER => {}
-            MediaFact::NothingFor(silence) => {
-                self.silent_for = silence;
-                if let Some(session) = &mut self.session {
-                    // Refused only where there is no dialog, and then there is nobody to ask.
-                    let _ = session.probe(turn.now);
-                }
-            }
-        }
-        self.settle(turn);
-    }
-
-    /// A request of its dialog.
-    pub fn handle_request(&mut self, key: ServerKey, request: Request, turn: &mut Turn<'_>) {
-        if let Some(session) = &mut self.session {
-            session.handle_request(key, request, turn.now);
-        }
-        self.settle(turn);
-    }
-
-    /// The caller gave up: a CANCEL for the INVITE with this key.
-    pub fn handle_cancelled(&mut self, key: ServerKey, cancel: &Request, turn: &mut Turn<'_>) {
-        if let Some(session) = &mut self.session {
-            session.handle_cancel(key, cancel, turn.now);
-        }
-        self.settle(turn);
-    }
-
-    /// The flow that a request of this call came by is gone before the request was answered.
-    pub fn handle_stranded(&mut self, key: ServerKey, turn: &mut Turn<'_>) {
-        if let Some(session) = &mut self.session {
-            session.handle_stranded(key, turn.now);
-        }
-        self.settle(turn);
-    }
-
-    /// The ACK of our 2xx.
-    pub fn handle_ack(&mut self, ack: &Request, turn: &mut Turn<'_>) {
-        if let Some(session) = &mut self.session {
-            session.handle_ack(ack, turn.now);
-        }
-        self.settle(turn);
-    }
-
-    /// A response to a request of its dialog.
-    pub fn handle_response(&mut self, id: RequestId, response: &Response, turn: &mut Turn<'_>) {
-        if let Some(session) = &mut self.session {
-            session.handle_response(id, response, turn.now);
-        }
-        self.settle(turn);
-    }
-
-    /// A request of its dialog got no response.
-    pub fn handle_failed(&mut self, id: RequestId, why: Failure, turn: &mut Turn<'_>) {
-        if let Some(session) = &mut self.session {
-            session.handle_failed(id, why, turn.now);
-        }
-        self.settle(turn);
-    }
-
-    /// The challenge to this request can be answered with these credentials, or not at all.
-    pub fn handle_credentials(&mut self, id: RequestId, retry: Option<&Retry>, turn: &mut Turn<'_>) {
-        if let Some(session) = &mut self.session {
-            match retry {
-                Some(retry) => drop(session.retry_with(id, retry, turn.now)),
-                None => session.give_up(id, turn.now),
-            }
-        }
-        self.settle(turn);
-    }
-
-    /// A moment that [`Call::poll_wake`] named has come.
-    pub fn handle_timeout(&mut self, turn: &mut Turn<'_>) {
-        if let Some(session) = &mut self.session {
-            session.handle_timeout(turn.now);
-        }
-        self.settle(turn);
     }
 
     /// What to do next.
@@ -392,10 +325,10 @@ impl Call {
     /// When [`Call::handle_timeout`] is due. It may change after any other method.
     #[must_use]
     pub fn poll_wake(&self) -> Option<Wake> {
-        let linger = self.progress.ended_at.filter(|_| self.progress.released);
+        let ended = self.progress.ended_at.filter(|_| self.is_listed);
         earliest([
             self.session.as_ref().and_then(Session::poll_wake),
-            linger.map(|ended| Wake::new(ended + LINGER, "ended call leaves the list")),
+            ended.map(|ended| Wake::new(ended + LINGER, "ended call leaves the list")),
         ])
     }
 
@@ -419,7 +352,7 @@ impl Call {
     /// Tells of the state if it is another one than was told last.
     fn announce(&mut self, code: Option<u16>, reason: Option<String>) {
         let state = self.state();
-        if self.announced != Some(state) {
+        if self.is_known && self.announced != Some(state) {
             self.announced = Some(state);
             self.outputs.push_back(Output::Event(Event::Call {
                 call: self.id,
@@ -439,8 +372,10 @@ impl Call {
         self.dial = None;
         self.answer_wanted = false;
         self.progress.released |= self.session.is_none();
-        self.outputs.push_back(Output::Sound(PhoneSound::Silence));
-        self.outputs.push_back(Output::ClosePath);
+        if self.is_known {
+            self.outputs.push_back(Output::Sound(PhoneSound::Silence));
+            self.outputs.push_back(Output::ClosePath);
+        }
         self.announce(code, reason);
     }
 

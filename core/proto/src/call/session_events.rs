@@ -7,7 +7,6 @@ use crate::sdp::negotiate::Refusal;
 use crate::sip::msg::{StatusCode, Warning};
 use crate::sip::session::{self, Ended, Event as SessionEvent, Phase, Session};
 use bytes::Bytes;
-use std::time::Duration;
 
 impl Call {
     /// Our phone rings: the path is made now, so that an answer is heard at once.
@@ -16,7 +15,6 @@ impl Call {
             let _ = session.ring(turn.now);
         }
         self.outputs.push_back(Output::OpenPath);
-        self.outputs.push_back(Output::Sound(PhoneSound::Ring));
         self.drain_session(turn);
     }
 
@@ -30,12 +28,17 @@ impl Call {
                     other => self.tell_endpoint(other),
                 }
             }
-            let changed_its_mind = self.sound.wish() != self.wished_direction() && !self.sound.offer_is_pending();
-            let talks = self.is_live() && self.progress.answered_at.is_some();
-            if !(changed_its_mind && talks && self.offer_again(turn)) {
+            if !(self.owes_an_offer() && self.offer_again(turn)) {
                 return;
             }
         }
+    }
+
+    /// Whether the far end knows less than it should: what the user wishes, where we hear, or where we are reached.
+    fn owes_an_offer(&self) -> bool {
+        let talks = self.is_live() && self.progress.answered_at.is_some() && self.sound.plan().is_some();
+        let differs = self.sound.wish() != self.wished_direction() || self.sound.has_moved() || self.has_moved;
+        talks && differs && !self.sound.offer_is_pending()
     }
 
     fn handle_session_event(&mut self, event: SessionEvent, turn: &mut Turn<'_>) {
@@ -51,9 +54,10 @@ impl Call {
             SessionEvent::Request { key, request } => self.refuse_request(key, &request),
             SessionEvent::Info { content_type, body } => self.handle_info(content_type.as_deref(), &body),
             SessionEvent::Ended(ended) => self.handle_ended(&ended, turn),
-            SessionEvent::Alive => self.silent_for = Duration::ZERO,
+            SessionEvent::Alive => self.proven_at = Some(turn.now),
             SessionEvent::Unproven => self.handle_unproven(turn),
-            SessionEvent::Confirmed | SessionEvent::RemoteTargetChanged(_) | SessionEvent::Outcome { .. } => {}
+            SessionEvent::Outcome { result, .. } => self.handle_digit_sent(&result, turn),
+            SessionEvent::Confirmed | SessionEvent::RemoteTargetChanged(_) => {}
         }
     }
 
@@ -90,7 +94,10 @@ impl Call {
 
     fn handle_answer(&mut self, sdp: &Bytes, turn: &mut Turn<'_>) {
         match self.sound.accept(sdp) {
-            Ok(()) => self.start_media(),
+            Ok(()) => {
+                self.has_moved = false;
+                self.start_media();
+            }
             Err(error) => self.end_with(format!("The call cannot go on: {error}."), turn),
         }
     }
@@ -115,6 +122,7 @@ impl Call {
         match answer {
             Ok(sdp) => {
                 let _ = session.answer_offer(sdp, turn.now);
+                self.has_moved = false;
                 self.start_media();
             }
             Err(error) => {
@@ -147,16 +155,20 @@ impl Call {
             return;
         }
         self.sound.rollback();
-        if status == StatusCode::REQUEST_PENDING {
+        if status == StatusCode::REQUEST_PENDING || !self.is_live() {
             return;
         }
-        let verb = if self.held_by_us {
-            "put on hold"
+        let what = if self.sound.wish() == self.wished_direction() {
+            self.has_moved = false;
+            self.sound.stay();
+            "The sound of the call could not be moved"
+        } else if self.held_by_us {
+            "The call could not be put on hold"
         } else {
-            "taken off hold"
+            "The call could not be taken off hold"
         };
         self.held_by_us = self.sound.wish() == Direction::SendOnly;
-        let text = format!("The call could not be {verb}: the PBX refused it ({}).", status.code());
+        let text = format!("{what}: the PBX refused it ({}).", status.code());
         self.outputs.push_back(Output::Event(Event::Warning { text }));
     }
 
@@ -179,8 +191,11 @@ impl Call {
 
     /// Hands the newest plan to the media side, and tells of it when what people care about is new.
     pub(super) fn start_media(&mut self) {
-        if let (Some(plan), Some((suite, codec))) = (self.sound.plan().cloned(), self.sound.agreed()) {
-            self.outputs.push_back(Output::Media(Box::new(plan)));
+        let (Some(plan), Some((suite, codec))) = (self.sound.take_new_plan(), self.sound.agreed()) else {
+            return;
+        };
+        self.outputs.push_back(Output::Media(Box::new(plan)));
+        if self.told_media.replace((suite, codec)) != Some((suite, codec)) {
             self.outputs.push_back(Output::Event(Event::Media {
                 call: self.id,
                 suite,
@@ -194,11 +209,9 @@ impl Call {
         if let Some(session) = &mut self.session {
             let _ = session.refuse_offer(status, warning, turn.now);
         }
-        self.ended(
-            Some(status.code()),
-            Some(format!("A call was refused: {refusal}.")),
-            turn.now,
-        );
+        let text = format!("A call from {} was refused: {refusal}.", self.remote);
+        self.outputs.push_back(Output::Event(Event::Warning { text }));
+        self.ended(Some(status.code()), None, turn.now);
     }
 
     /// Transfers and subscriptions inside a call are not served yet: 403, because 405 would say that we never do.
@@ -229,9 +242,10 @@ impl Call {
         }
     }
 
-    /// Neither sound nor signalling: the first time that may be a network on its way back, the second time it is over.
+    /// Neither sound nor signalling: for a while that may be a network on its way back, then it is over.
     fn handle_unproven(&mut self, turn: &mut Turn<'_>) {
-        if self.silent_for >= GIVE_UP_AFTER {
+        let proven_at = self.proven_at.max(self.progress.answered_at);
+        if proven_at.is_some_and(|at| turn.now - at >= GIVE_UP_AFTER) {
             let why = "The connection to the PBX was lost and the sound with it. Call again when it is back.";
             self.end_with(why.to_owned(), turn);
         }
@@ -239,8 +253,14 @@ impl Call {
 
     fn handle_ended(&mut self, ended: &Ended, turn: &mut Turn<'_>) {
         let answered = self.progress.answered_at.is_some();
+        let was_live = self.is_live();
         let reason = ending::sentence(ended, answered);
         self.ended(ended.status.map(StatusCode::code), reason, turn.now);
+        let tone = ending::tone(ended).filter(|_| was_live && !answered && self.is_outgoing());
+        if let Some(tone) = tone {
+            self.fails_aloud = true;
+            self.outputs.push_back(Output::Sound(tone));
+        }
     }
 }
 

@@ -23,7 +23,10 @@ impl Phone {
                 let call = self.place(Origin::User, account, &target, now)?;
                 return Ok(Accepted { call: Some(call) });
             }
-            Command::Answer { call } => self.on_call(call, Call::rings_here, now, |call, turn| call.answer(turn))?,
+            Command::Answer { call } => {
+                self.on_call(call, Call::rings_here, now, |call, turn| call.answer(turn))?;
+                self.hush();
+            }
             Command::Reject { call, code } => {
                 let status = reject_status(code)?;
                 self.on_call(call, Call::rings_here, now, |call, turn| call.reject(status, turn))?;

@@ -57,11 +57,13 @@ impl Phone {
                 break;
             }
         }
-        self.calls.retain(|_, call| !call.is_forgettable(now));
+        self.ring();
+        self.calls.retain(|_, call| !call.is_forgettable());
         let calls = &self.calls;
         let is_kept = |asker: &Asker| matches!(asker, Asker::Call(id, _) if calls.contains_key(id));
         self.answered.retain(|_, asker| is_kept(asker));
         self.ringing.retain(|_, id| calls.contains_key(id));
+        self.let_go(now);
     }
 
     fn handle_endpoint(&mut self, output: endpoint::Output, now: Instant) {
@@ -115,6 +117,8 @@ impl Phone {
             account::Output::Refused(flow, refusal) => self.endpoint.handle_refusal(&flow, &refusal),
             account::Output::Register(request) => self.ask(Asker::Registration(id), id, *request, now),
             account::Output::Remember(memory) => self.outputs.push_back(Output::Remember { account: id, memory }),
+            account::Output::LongWay => self.ask_waiting(id, now),
+            account::Output::Moved => self.move_calls(id, now),
             account::Output::Event(event) => self.outputs.push_back(Output::Event(event)),
         }
     }
@@ -166,12 +170,18 @@ impl Phone {
                 self.ask(Asker::Call(id, request_id), account, request, now);
             }
             session::Output::Cancel { id: request_id, reason } => {
-                if let Some(key) = self.key_of(Asker::Call(id, request_id)) {
+                let asker = Asker::Call(id, request_id);
+                if self.forget_waiting(asker, now) {
+                    return;
+                }
+                if let Some(key) = self.key_of(asker) {
                     self.endpoint.cancel(&key, reason.map(|reason| reason.to_string()), now);
                 }
             }
             session::Output::Ack { request } => {
-                if let Some(flow) = self.accounts.get(&account).and_then(Account::flow) {
+                if let Some(mut flow) = self.accounts.get(&account).and_then(Account::flow) {
+                    // An ACK cannot wait for a stream.
+                    flow.datagram_limit = usize::MAX;
                     let _ = self.endpoint.send_ack(request, &flow, &mut self.random);
                 }
             }
@@ -188,7 +198,7 @@ impl Phone {
     }
 
     /// Sends a request on its account's current flow: a dialog names its account, never a flow.
-    fn ask(&mut self, asker: Asker, account: AccountId, request: Request, now: Instant) {
+    pub(super) fn ask(&mut self, asker: Asker, account: AccountId, request: Request, now: Instant) {
         let Some(flow) = self.accounts.get(&account).and_then(Account::flow) else {
             return self.tell_failed(asker, &request, Failure::FlowLost, now);
         };
@@ -199,10 +209,7 @@ impl Phone {
             Ok(key) => {
                 self.asked.insert(key, asker);
             }
-            Err(error) => {
-                tracing::warn!(%error, "a request does not fit the account's transport");
-                self.tell_failed(asker, &request, Failure::FlowLost, now);
-            }
+            Err(_) => self.ask_by_long_way(asker, account, request, now),
         }
     }
 
@@ -265,7 +272,7 @@ impl Phone {
         }
     }
 
-    fn tell_failed(&mut self, asker: Asker, request: &Request, why: Failure, now: Instant) {
+    pub(super) fn tell_failed(&mut self, asker: Asker, request: &Request, why: Failure, now: Instant) {
         match asker {
             Asker::Registration(id) => {
                 if let Some(account) = self.accounts.get_mut(&id) {
@@ -291,8 +298,12 @@ impl Phone {
             let _ = self.endpoint.respond(&key, &response, now);
             return;
         }
+        let served_by = self.account_of(flow).map(|account| account.id());
         if request.to.tag().is_some() {
-            match self.call_of(&request) {
+            let call = self
+                .call_of(&request)
+                .filter(|id| self.calls.get(id).map(Call::account) == served_by);
+            match call {
                 Some(id) => self.with_call(id, now, |call, turn| call.handle_request(key, request, turn)),
                 None => self.answer(&key, &request, StatusCode::NO_SUCH_CALL, now),
             }

@@ -8,7 +8,13 @@ mod command;
 mod commands;
 mod dispatch;
 mod io;
+mod leaving;
+mod long_way;
+mod moved;
 mod place;
+mod ring;
+#[cfg(test)]
+mod tests;
 
 pub use crate::call::{MediaFact, PhoneSound};
 pub use crate::event::Event;
@@ -22,13 +28,15 @@ use crate::account_config::{AccountConfig, AccountError};
 use crate::call::{Call, Turn};
 use crate::codec::{Codec, Suite};
 use crate::ids::{AccountId, CallId, FlowId};
+use crate::media::session::MediaStats;
 use crate::random::Random;
 use crate::secret::Secret;
 use crate::sip::endpoint::{ClientKey, Endpoint, ServerKey};
+use crate::sip::msg::Request;
 use crate::sip::session::RequestId;
 use crate::sip::timers::Timers;
 use crate::time::{Instant, Wake, earliest};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// As many calls as one person can have at once; further ones are refused as busy.
 pub const CALL_LIMIT: usize = 16;
@@ -46,6 +54,12 @@ pub struct Phone {
     answered: BTreeMap<ClientKey, Asker>,
     /// Which call rings by each INVITE that is not decided yet.
     ringing: BTreeMap<ServerKey, CallId>,
+    /// How each call that rings here is heard.
+    rings: BTreeMap<CallId, PhoneSound>,
+    /// Requests that are too long for a datagram and wait for a stream, or for the news that there is none.
+    waiting: Vec<Waiting>,
+    /// Accounts that are being taken away.
+    leaving: BTreeSet<AccountId>,
     flows: FlowNumbers,
     last_account: u32,
     last_call: u32,
@@ -67,6 +81,14 @@ pub struct Load {
     pub ringing: usize,
 }
 
+/// A request of an account that cannot be sent yet.
+#[derive(Debug)]
+struct Waiting {
+    account: AccountId,
+    asker: Asker,
+    request: Request,
+}
+
 /// Who asked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Asker {
@@ -86,6 +108,9 @@ impl Phone {
             asked: BTreeMap::new(),
             answered: BTreeMap::new(),
             ringing: BTreeMap::new(),
+            rings: BTreeMap::new(),
+            waiting: Vec::new(),
+            leaving: BTreeSet::new(),
             flows: FlowNumbers::default(),
             last_account: 0,
             last_call: 0,
@@ -119,11 +144,12 @@ impl Phone {
         Ok(id)
     }
 
-    /// Takes an account away: its calls end and its binding is removed.
+    /// Takes an account away: its calls end, its binding is removed, and when that is done it is gone.
     pub fn remove_account(&mut self, id: AccountId, now: Instant) {
         self.hang_up_all(|call| call.account() == id, now);
         if let Some(account) = self.accounts.get_mut(&id) {
             account.unregister(now, &mut self.random);
+            self.leaving.insert(id);
         }
         self.settle(now);
     }
@@ -196,6 +222,11 @@ impl Phone {
         self.calls.get(&call)?.agreed()
     }
 
+    /// The last figures of a call's sound, from its end until it is forgotten.
+    pub fn figures(&self, call: CallId) -> Option<MediaStats> {
+        self.calls.get(&call)?.figures()
+    }
+
     /// Ends every call and takes every registration back; [`Phone::is_quiet`] tells when that is done.
     pub fn say_farewell(&mut self, now: Instant) {
         self.hang_up_all(|_| true, now);
@@ -207,7 +238,7 @@ impl Phone {
 
     /// Whether nothing is owed to any PBX any more.
     pub fn is_quiet(&self) -> bool {
-        self.calls.values().all(|call| !call.is_live()) && self.asked.is_empty()
+        self.calls.values().all(Call::is_settled) && self.asked.is_empty() && self.waiting.is_empty()
     }
 
     /// How much is kept: for tests of leaks and for the support log.
@@ -217,7 +248,7 @@ impl Phone {
             calls: self.calls.len(),
             client_transactions,
             server_transactions,
-            requests: self.asked.len().saturating_add(self.answered.len()),
+            requests: [self.asked.len(), self.answered.len(), self.waiting.len()].iter().sum(),
             ringing: self.ringing.len(),
         }
     }

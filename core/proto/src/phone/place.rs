@@ -1,10 +1,11 @@
 //! The one way by which a call is placed, whoever wants it: the policy is asked here and nowhere else.
 
 use super::{CALL_LIMIT, Phone, Refused};
+use crate::account::Account;
 use crate::call::{Call, Turn};
 use crate::ids::{AccountId, CallId};
 use crate::policy::caller_id::caller_identity;
-use crate::policy::dial::{DialPlan, dial};
+use crate::policy::dial::{DialKind, DialPlan, dial};
 use crate::sip::msg::Uri;
 use crate::time::Instant;
 
@@ -27,16 +28,19 @@ impl Phone {
         target: &str,
         now: Instant,
     ) -> Result<CallId, Refused> {
-        let account = match account {
-            Some(id) => self.accounts.get(&id).ok_or(Refused::UnknownAccount(id))?,
-            None => self.accounts.values().next().ok_or(Refused::NoAccount)?,
-        };
-        let live = self.calls.values().filter(|call| call.is_live()).count();
-        if live >= CALL_LIMIT {
-            return Err(Refused::TooManyCalls(live));
-        }
+        let account = self.caller(account)?;
         let mut dialled = dial(target, &DialPlan::of_account(account.config()))
             .map_err(|error| Refused::Target(format!("\"{}\" cannot be called: {error}.", printable(target))))?;
+        let is_emergency = dialled.kind == DialKind::Emergency;
+        // Whatever gets through to help will do.
+        let account = match account.obstacle() {
+            Some(_) if is_emergency => self.connected().unwrap_or(account),
+            _ => account,
+        };
+        let live = self.calls.values().filter(|call| call.is_live()).count();
+        if live >= CALL_LIMIT && !is_emergency {
+            return Err(Refused::TooManyCalls(live));
+        }
         let wish = caller_identity(&account.config().caller_id, &dialled, &account.config().domain);
         if let Some(prefix) = &wish.prefix {
             dialled.target.insert_str(0, prefix);
@@ -54,6 +58,7 @@ impl Phone {
         let (id, profile) = (account.id(), account.call_profile());
         self.last_call = self.last_call.saturating_add(1);
         let call_id = CallId(self.last_call);
+        self.hush();
         tracing::info!(call = %call_id, account = %id, ?origin, "placing a call");
         let mut turn = Turn {
             now,
@@ -62,6 +67,21 @@ impl Phone {
         let call = Call::outgoing(call_id, id, call_to, dialled.target, profile, &mut turn);
         self.calls.insert(call_id, call);
         Ok(call_id)
+    }
+
+    /// The account that is meant: the one named, else the first that is connected, else the first.
+    fn caller(&self, named: Option<AccountId>) -> Result<&Account, Refused> {
+        match named {
+            Some(id) => self.accounts.get(&id).ok_or(Refused::UnknownAccount(id)),
+            None => self
+                .connected()
+                .or(self.accounts.values().next())
+                .ok_or(Refused::NoAccount),
+        }
+    }
+
+    fn connected(&self) -> Option<&Account> {
+        self.accounts.values().find(|account| account.obstacle().is_none())
     }
 }
 

@@ -73,6 +73,9 @@ impl Answer<'_> {
                 .map(|seconds| Duration::from_secs(seconds.into())),
             seen_as: self.response.top_via().and_then(seen_as),
         };
+        // What an earlier run left behind may be just what is bound now.
+        let bound = &registered.contact;
+        registration.leftovers.retain(|left| !left.equivalent(bound));
         let refresh_at = self.now + random.duration(granted.mul_f64(0.5), granted.mul_f64(0.8));
         registration.binding = Some(Binding {
             contact: registered.contact.clone(),

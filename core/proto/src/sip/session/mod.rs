@@ -101,6 +101,23 @@ impl Session {
         request.call_id == self.call_id && request.to.tag() == self.local.tag()
     }
 
+    /// Our Contact is another one from now on; whether that is new. Our next request or response in the dialog tells.
+    pub fn move_to(&mut self, contact: NameAddr) -> bool {
+        let is_new = self.out.settings.contact != contact;
+        self.out.settings.contact = contact;
+        is_new
+    }
+
+    /// Whether the call is over and the other side knows. Unlike [`Output::Released`] it does not wait for branches of
+    /// our INVITE that have never said anything.
+    pub fn is_settled(&self) -> bool {
+        let waits = self.dialled.as_ref().is_some_and(|dialled| !dialled.is_answered());
+        self.phase == Phase::Ended
+            && !waits
+            && self.out.requests.is_empty()
+            && self.legs.values().all(Leg::owes_nothing)
+    }
+
     /// The next thing to be done. Drain it after every other call, until it is `None`.
     #[must_use]
     pub fn poll_output(&mut self) -> Option<Output> {

@@ -45,6 +45,10 @@ impl Dialled {
         }
     }
 
+    pub(super) const fn is_answered(&self) -> bool {
+        self.answered
+    }
+
     pub(super) fn wake(&self) -> Option<Wake> {
         self.over_at.map(|at| Wake::new(at, "last branches of the INVITE"))
     }

@@ -1,0 +1,26 @@
+//! Accounts that are taken away: gone once nobody is owed anything on their account.
+
+use super::{Asker, Output, Phone};
+use crate::call::Call;
+use crate::ids::AccountId;
+use crate::time::Instant;
+
+impl Phone {
+    pub(super) fn let_go(&mut self, now: Instant) {
+        let is_owed = |id: &AccountId| {
+            let calls = self.calls.values().map(Call::account).any(|account| account == *id);
+            calls || self.asked.values().any(|asker| *asker == Asker::Registration(*id))
+        };
+        let gone: Vec<AccountId> = self.leaving.iter().filter(|id| !is_owed(id)).copied().collect();
+        for id in gone {
+            self.leaving.remove(&id);
+            let Some(account) = self.accounts.remove(&id) else {
+                continue;
+            };
+            for flow in account.flows() {
+                self.endpoint.handle_flow_lost(flow, now);
+                self.outputs.push_back(Output::CloseFlow(flow));
+            }
+        }
+    }
+}

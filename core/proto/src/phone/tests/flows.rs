@@ -1,0 +1,242 @@
+//! Connections that come and go under calls and registrations.
+
+use super::*;
+
+#[test]
+fn a_call_survives_the_loss_of_its_flow_and_hangs_up_by_the_next_one() {
+    let (mut bench, call, dialog) = talking();
+    let before = bench.flow;
+    bench.lose_flow();
+    assert_eq!(bench.call(call).state, CallState::Active);
+    bench.run(SECOND * 2);
+    assert!(bench.flow > before && bench.phone.view(bench.now).registered);
+    let info = bench.inside(Method::Options, &dialog, 1);
+    bench.said.clear();
+    bench.ask(&info);
+    assert_eq!(bench.final_response().status, StatusCode::OK);
+    bench.command(Command::Hangup { call: Some(call) }).unwrap();
+    let (bye, flow) = bench.request_and_flow(Method::Bye);
+    assert_eq!(flow, bench.flow);
+    bench.reply(&bye, 200, "b", None);
+    bench.run(SECOND * 60);
+    assert_eq!(bench.phone.load(), Load::default());
+}
+
+#[test]
+fn after_a_flow_is_lost_the_far_end_is_told_where_the_call_is_now() {
+    let (mut bench, _, _) = talking();
+    let before = bench.contact();
+    bench.lose_flow();
+    bench.run(SECOND * 2);
+    assert_ne!(bench.contact(), before);
+    let refresh = bench.request(Method::Invite);
+    assert_eq!(refresh.headers.contacts().first().unwrap().uri, bench.contact());
+}
+
+#[test]
+fn a_hang_up_while_the_connection_is_gone_is_said_when_it_is_back() {
+    let (mut bench, call, _) = talking();
+    bench.lose_flow_for_good();
+    bench.command(Command::Hangup { call: Some(call) }).unwrap();
+    assert_eq!(bench.call(call).state, CallState::Ended);
+    bench.reachable = vec![Transport::Tls];
+    bench.input(Input::NetworkChanged);
+    bench.run(SECOND * 5);
+    let (bye, flow) = bench.request_and_flow(Method::Bye);
+    assert_eq!(flow, bench.flow);
+    bench.reply(&bye, 200, "b", None);
+    bench.run(SECOND * 60);
+    assert_eq!(bench.phone.load(), Load::default());
+}
+
+#[test]
+fn no_call_can_be_placed_while_there_is_no_connection_and_the_refusal_says_why() {
+    let mut bench = Bench::new();
+    bench.lose_flow_for_good();
+    let target = "1002".to_owned();
+    let refused = bench.command(Command::Dial { target, account: None }).unwrap_err();
+    assert!(refused.to_string().contains("refused the connection"), "{refused}");
+    assert_eq!(refused.code(), "not_connected");
+}
+
+#[test]
+fn after_sleep_and_after_a_change_of_network_a_new_flow_is_registered_at_once() {
+    for input in [Input::Slept(SECOND * 36_000), Input::NetworkChanged] {
+        let mut bench = Bench::new();
+        let (flow, registers) = (bench.flow, bench.registers.len());
+        bench.input(input);
+        assert!(bench.flow > flow && !bench.flows.contains_key(&flow));
+        assert!(bench.registers.len() > registers);
+        assert!(bench.phone.view(bench.now).registered);
+    }
+}
+
+#[test]
+fn a_second_change_of_network_within_a_minute_is_followed_at_once_too() {
+    let mut bench = Bench::new();
+    for _ in 0..4 {
+        let flow = bench.flow;
+        bench.run(SECOND);
+        bench.input(Input::NetworkChanged);
+        assert!(bench.flow > flow, "the loss was ours: the server is not spared");
+    }
+}
+
+#[test]
+fn a_connection_that_is_being_made_over_the_old_network_is_begun_anew() {
+    let mut bench = Bench::unregistered();
+    bench.silent = true;
+    bench.add(plain(), AccountMemory::default());
+    assert_eq!(bench.count(|wish| matches!(wish, Output::OpenFlow { .. })), 1);
+    bench.input(Input::NetworkChanged);
+    assert_eq!(bench.count(|wish| matches!(wish, Output::OpenFlow { .. })), 2);
+}
+
+#[test]
+fn an_account_is_unregistered_and_registered_again_as_asked() {
+    let mut bench = Bench::new();
+    bench.command(Command::Unregister { account: None }).unwrap();
+    assert!(!bench.phone.view(bench.now).registered);
+    let last = bench.registers.last().unwrap();
+    assert_eq!(last.headers.contacts().first().unwrap().expires(), Some(0));
+    assert!(matches!(
+        bench.events.as_slice(),
+        [Event::Unregistered { retry_in_ms: None, .. }]
+    ));
+    bench.run(SECOND * 3_600);
+    assert!(!bench.phone.view(bench.now).registered);
+    bench.command(Command::Register { account: None }).unwrap();
+    assert!(bench.phone.view(bench.now).registered);
+}
+
+#[test]
+fn the_farewell_hangs_up_unregisters_and_is_quiet_when_both_are_answered() {
+    let (mut bench, _, _) = talking();
+    bench.registrar = false;
+    bench.phone.say_farewell(bench.now);
+    bench.drain();
+    let bye = bench.request(Method::Bye);
+    assert!(!bench.phone.is_quiet());
+    bench.reply(&bye, 200, "b", None);
+    assert!(!bench.phone.is_quiet());
+    let unregister = bench.registers.last().unwrap().clone();
+    let ok = Response::to(&unregister, StatusCode::OK).with_to_tag("r");
+    bench.deliver(&ok.to_bytes());
+    assert!(bench.phone.is_quiet());
+}
+
+#[test]
+fn an_account_that_is_taken_away_unregisters_and_is_gone() {
+    let (mut bench, call, _) = talking();
+    let account = bench.account;
+    bench.phone.remove_account(account, bench.now);
+    bench.drain();
+    let bye = bench.request(Method::Bye);
+    bench.reply(&bye, 200, "b", None);
+    bench.run(SECOND * 60);
+    assert!(bench.phone.view(bench.now).accounts.is_empty());
+    assert!(bench.flows.is_empty(), "its flow is closed");
+    assert!(!bench.phone.view(bench.now).calls.iter().any(|view| view.id == call));
+    assert_eq!(bench.phone.poll_wake(), None);
+}
+
+mod datagrams {
+    use super::*;
+
+    fn udp() -> AccountConfig {
+        let mut config = plain();
+        config.transport = Transport::Udp;
+        // Longer than what goes by datagram.
+        config.display_name = Some("x".repeat(1_200));
+        config
+    }
+
+    fn short() -> AccountConfig {
+        let mut config = udp();
+        config.display_name = None;
+        config
+    }
+
+    /// Registered before the name grew: the registrations themselves stay small.
+    fn bench() -> Bench {
+        let mut bench = Bench::unregistered();
+        bench.add(short(), AccountMemory::default());
+        bench
+    }
+
+    fn long_call(bench: &mut Bench) -> CallId {
+        bench.dial(&format!("sip:{}@pbx.example", "x".repeat(200)))
+    }
+
+    #[test]
+    fn a_request_that_fits_goes_by_datagram() {
+        let mut bench = bench();
+        bench.dial("1002");
+        let (invite, flow) = bench.request_and_flow(Method::Invite);
+        assert_eq!(bench.flows[&flow].0, Transport::Udp);
+        assert!(invite.to_bytes().len() <= 1_300, "{}", invite.to_bytes().len());
+    }
+
+    #[test]
+    fn a_request_that_is_too_large_goes_by_tcp_and_its_call_goes_on() {
+        let mut bench = bench();
+        long_call(&mut bench);
+        let (invite, flow) = bench.request_and_flow(Method::Invite);
+        assert_eq!(bench.flows[&flow].0, Transport::Tcp);
+        assert_eq!(invite.top_via().unwrap().transport.as_str(), "TCP");
+        let ok = reply(&invite, 200, "b", Some(ANSWER)).to_bytes();
+        bench.input(Input::Received { flow, bytes: &ok });
+        assert_eq!(bench.call(CallId(1)).state, CallState::Active);
+        bench.command(Command::Hangup { call: None }).unwrap();
+        bench.request(Method::Bye);
+    }
+
+    #[test]
+    fn where_tcp_is_refused_or_silent_it_goes_by_datagram_after_all() {
+        for silent in [false, true] {
+            let mut bench = bench();
+            bench.reachable = vec![Transport::Udp];
+            bench.silent = silent;
+            let tcp = bench.flow;
+            long_call(&mut bench);
+            if silent {
+                assert!(bench.says_nothing());
+                bench.run(SECOND * 4);
+            }
+            let (invite, flow) = bench.request_and_flow(Method::Invite);
+            assert_eq!((bench.flows[&flow].0, flow), (Transport::Udp, tcp));
+            assert!(invite.to_bytes().len() > 1_300);
+        }
+    }
+
+    #[test]
+    fn a_call_that_is_given_up_while_tcp_is_opened_is_never_placed() {
+        let mut bench = bench();
+        bench.silent = true;
+        let call = long_call(&mut bench);
+        bench.command(Command::Hangup { call: Some(call) }).unwrap();
+        let opened = bench.wishes.iter().find_map(|wish| match wish {
+            Output::OpenFlow { flow, .. } => Some(*flow),
+            _ => None,
+        });
+        let udp = bench.flow;
+        bench.open(opened.unwrap(), Transport::Tcp);
+        bench.flow = udp;
+        assert!(bench.says_nothing());
+        bench.run(SECOND * 60);
+        assert_eq!(bench.phone.load(), Load::default());
+    }
+
+    #[test]
+    fn a_stream_that_nothing_needs_any_more_is_closed() {
+        let mut bench = bench();
+        long_call(&mut bench);
+        let (invite, flow) = bench.request_and_flow(Method::Invite);
+        let busy = reply(&invite, 486, "b", None).to_bytes();
+        bench.input(Input::Received { flow, bytes: &busy });
+        assert!(bench.flows.contains_key(&flow));
+        bench.run(SECOND * 660);
+        assert!(!bench.flows.contains_key(&flow));
+        assert!(bench.phone.view(bench.now).registered);
+    }
+}
