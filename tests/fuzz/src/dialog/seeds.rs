@@ -14,7 +14,7 @@ const LATE_PATHS: u8 = 0x40;
 
 /// Conversations, most of them answered.
 pub fn seeds() -> Vec<Vec<u8>> {
-    [incoming(), outgoing(), held(), lasting(), unanswered()].concat()
+    [incoming(), outgoing(), held(), two(), lasting(), unanswered()].concat()
 }
 
 /// They call and we answer.
@@ -164,23 +164,26 @@ fn held() -> Vec<Vec<u8>> {
                 ],
             ],
         ),
-        // A second call while the first is held.
-        input(
-            TLS,
-            &[
-                &taken(""),
-                &[
-                    user("o"),
-                    answer(200, "OK", &secure("recvonly")),
-                    invite("", &secure("sendrecv")),
-                    user("a2"),
-                    ack(""),
-                    user("h1"),
-                    user("h2"),
-                ],
-            ],
-        ),
     ]
+}
+
+/// A second call comes while the first is held.
+fn two() -> Vec<Vec<u8>> {
+    vec![input(
+        TLS,
+        &[
+            &taken(""),
+            &[
+                user("o"),
+                answer(200, "OK", &secure("recvonly")),
+                invite("", &secure("sendrecv")),
+                user("a2"),
+                ack(""),
+                user("h1"),
+                user("h2"),
+            ],
+        ],
+    )]
 }
 
 /// Refreshes, silence, lost flows, sleep.
