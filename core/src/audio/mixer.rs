@@ -22,6 +22,8 @@ pub struct Mixer {
     tone: Option<TonePlayer>,
     key: Option<TonePlayer>,
     microphone: Vec<i16>,
+    /// The newest frame of the microphone while nobody was there to hear it.
+    lead: Vec<i16>,
     mix: Vec<i32>,
     output: Vec<i16>,
     /// The loudest samples since the meters were read.
@@ -54,9 +56,24 @@ impl Mixer {
         if self.microphone.is_empty() {
             return;
         }
+        if legs.is_empty() {
+            self.lead.extend_from_slice(&self.microphone);
+            self.lead.drain(..self.lead.len().saturating_sub(FRAME));
+            return;
+        }
+        self.lead.clear();
         self.peaks.0 = self.peaks.0.max(peak(&self.microphone));
         for pcm in self.microphone.chunks(FRAME) {
             legs.values_mut().for_each(|leg| leg.speak(pcm, now));
+        }
+    }
+
+    /// Opens the first call's stream with what the microphone heard last, rather than wait for its next frame: many
+    /// exchanges say nothing, and some NATs let nothing in, before they have our first packet.
+    pub fn lead_in(&mut self, leg: &mut Leg, now: Instant) {
+        if !self.lead.is_empty() {
+            leg.speak(&self.lead, now);
+            self.lead.clear();
         }
     }
 
@@ -131,6 +148,33 @@ fn decibels(peak: u16) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A microphone that has heard `0`, and a speaker that takes nothing.
+    struct Microphone(Vec<i16>);
+
+    impl Card for Microphone {
+        fn service(&mut self, _now: Instant) {}
+        fn open_microphone(&mut self) {}
+        fn room(&self) -> usize {
+            0
+        }
+        fn play(&mut self, _pcm: &[i16]) {}
+        fn capture(&mut self, pcm: &mut Vec<i16>) {
+            pcm.append(&mut self.0);
+        }
+    }
+
+    #[test]
+    fn before_a_call_the_newest_frame_of_the_microphone_is_kept_and_no_more() {
+        let mut mixer = Mixer::default();
+        for loudness in 1..=3 {
+            let mut card = Microphone(vec![loudness; FRAME - 100]);
+            mixer.speak(&mut card, &mut BTreeMap::new(), Instant::ORIGIN);
+        }
+        assert_eq!(mixer.lead.len(), FRAME);
+        assert!(mixer.lead.starts_with(&[2; 100]) && mixer.lead.ends_with(&[3; FRAME - 100]));
+        assert_eq!(mixer.peaks.0, 0, "nobody hears it, so no meter shows it");
+    }
 
     #[test]
     fn meters_read_in_decibels_below_overload_and_start_anew() {

@@ -276,7 +276,8 @@ impl Studio {
             Ok(leg)
         });
         match started {
-            Ok(leg) => {
+            Ok(mut leg) => {
+                self.mixer.lead_in(&mut leg, self.now);
                 self.legs.insert(call, leg);
                 self.tend_cards();
                 let number = {
