@@ -129,7 +129,10 @@ impl PulseCard {
                 Some(Message::Answer(number, body)) => {
                     if is_opening(&self.speaker, number) {
                         let open: protocol::CreatePlaybackStreamReply = read_answer(body, version)?;
-                        self.wanted = open.requested_bytes as usize;
+                        // Silence first: a stream that begins with nothing to play counts as having run dry.
+                        let head = open.requested_bytes.min(LONGEST_TARGET) / 2;
+                        self.wire.send_sound(open.channel, &vec![0; head as usize])?;
+                        self.wanted = open.requested_bytes.saturating_sub(head * 2) as usize;
                         self.speaker = Stream::Open { channel: open.channel };
                         self.wire.send(&Command::CorkPlaybackStream(go(open.channel)))?;
                     } else if is_opening(&self.microphone, number) {

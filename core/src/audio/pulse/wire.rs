@@ -14,6 +14,8 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// No message of a server is longer; more means that we lost our place.
 const LONGEST_MESSAGE: usize = 1 << 20;
+/// `PA_NATIVE_COOKIE_LENGTH`.
+const COOKIE_LENGTH: usize = 256;
 /// Bytes read at once: 20 ms of microphone are 1,940.
 const READ_SIZE: usize = 16 * 1024;
 
@@ -80,7 +82,7 @@ impl Wire<UnixStream> {
             version: protocol::MAX_VERSION,
             supports_shm: false,
             supports_memfd: false,
-            cookie: cookie.unwrap_or_default(),
+            cookie: whole_cookie(cookie.unwrap_or_default()),
         }))?;
         self.version = auth.version.min(protocol::MAX_VERSION);
         let mut props = protocol::Props::new();
@@ -225,6 +227,13 @@ impl<S: Read + Write> Wire<S> {
     }
 }
 
+/// A cookie of the length that PulseAudio insists on. A user who has none, or on whose server anyone may play, is let in
+/// by zeros, as with libpulse; by nothing at all the connection is closed.
+fn whole_cookie(mut cookie: Vec<u8>) -> Vec<u8> {
+    cookie.resize(COOKIE_LENGTH, 0);
+    cookie
+}
+
 /// The length and channel of the message at the start of `bytes`.
 fn descriptor(bytes: &[u8]) -> Option<(usize, u32)> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
@@ -235,4 +244,15 @@ fn descriptor(bytes: &[u8]) -> Option<(usize, u32)> {
 /// Reads the body of an answer.
 pub fn read_answer<R: CommandReply>(body: &[u8], version: u16) -> Result<R, PulseError> {
     Ok(TagStructReader::new(&mut Cursor::new(body), version).read()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_is_whole_even_where_there_is_none() {
+        assert_eq!(whole_cookie(Vec::new()), [0; COOKIE_LENGTH]);
+        assert_eq!(whole_cookie(vec![7; COOKIE_LENGTH]), [7; COOKIE_LENGTH]);
+    }
 }
