@@ -8,6 +8,7 @@ mod request;
 
 pub use request::{AccountSetup, CallStats, FAREWELL, Request};
 
+use crate::audio::tones::Tone;
 use crate::audio::{AudioEvent, MediaEngine};
 use crate::clock::{Alarm, Clock, Ring};
 use crate::error::EngineError;
@@ -18,6 +19,7 @@ use crate::parts::Parts;
 use crate::udp::MediaSocket;
 use std::collections::{BTreeMap, BTreeSet};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use toestel_proto::account::Target;
 use toestel_proto::account_config::AccountConfig;
 use toestel_proto::ids::{AccountId, CallId, FlowId};
@@ -28,6 +30,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 /// How many things may have happened on the flows before the servers are made to wait.
 const NOTICES: usize = 256;
+
+/// How long what is queued on the flows may take to go out at the very end.
+const LAST_WORDS: Duration = Duration::from_millis(300);
+
+/// Where the figures of a call are wanted.
+type StatsReply = oneshot::Sender<Result<CallStats, EngineError>>;
 
 /// See the module.
 pub struct Runtime {
@@ -41,7 +49,13 @@ pub struct Runtime {
     /// Sockets that wait for their call's plan.
     paths: BTreeMap<CallId, MediaSocket>,
     with_media: BTreeSet<CallId>,
+    /// Calls with a path, and whether the user has accepted or placed them, so that the microphone may be made ready.
+    warm: BTreeMap<CallId, bool>,
     rings: BTreeSet<CallId>,
+    /// The tone of each call; the newest call's is heard.
+    tones: BTreeMap<CallId, Tone>,
+    /// Who waits for the last figures of a call that has just ended.
+    last_stats: Vec<(CallId, StatsReply)>,
     notices: mpsc::Sender<FlowNotice>,
     found: mpsc::UnboundedSender<Found>,
     events: mpsc::UnboundedSender<Event>,
@@ -143,7 +157,10 @@ impl Runtime {
             flows: BTreeMap::new(),
             paths: BTreeMap::new(),
             with_media: BTreeSet::new(),
+            warm: BTreeMap::new(),
             rings: BTreeSet::new(),
+            tones: BTreeMap::new(),
+            last_stats: Vec::new(),
             notices,
             found,
             events: tells.events,
@@ -162,7 +179,11 @@ impl Runtime {
     async fn run(mut self, mut ears: Ears, mut alarm: Alarm) {
         loop {
             self.drain();
-            if self.farewell_is_over() {
+            if let Some(farewell) = self
+                .farewell
+                .take_if(|farewell| farewell.is_over(&self.phone, self.clock.now()))
+            {
+                self.part(farewell, &mut ears.notices).await;
                 return;
             }
             alarm.set(self.next_wake());
@@ -176,10 +197,10 @@ impl Runtime {
                     self.tell(Input::Resolved { account, found: targets });
                 }
                 Some(event) = ears.audio.recv() => self.handle_audio(event),
-                () = network_change(&mut ears.network) => self.tell(Input::NetworkChanged),
+                () = network_change(&mut ears.network) => self.reconnect(Input::NetworkChanged),
                 ring = alarm.rings() => match ring {
                     Ring::Due(wake) => self.handle_due(wake),
-                    Ring::Slept(duration) => self.tell(Input::Slept(duration)),
+                    Ring::Slept(duration) => self.reconnect(Input::Slept(duration)),
                 },
             }
         }
@@ -187,6 +208,12 @@ impl Runtime {
 
     fn tell(&mut self, input: Input<'_>) {
         self.phone.handle(input, self.clock.now());
+    }
+
+    /// What was looked up elsewhere, or before a sleep, is looked up anew.
+    fn reconnect(&mut self, why: Input<'_>) {
+        self.parts.resolver.forget();
+        self.tell(why);
     }
 
     fn next_wake(&self) -> Option<Wake> {
@@ -253,19 +280,28 @@ impl Runtime {
         });
     }
 
-    /// Once nothing is owed any more, or patience is over, those who wait are told and the loop ends.
-    fn farewell_is_over(&mut self) -> bool {
-        let over = self
-            .farewell
-            .as_ref()
-            .is_some_and(|farewell| self.phone.is_quiet() || self.clock.now() >= farewell.until);
-        if over && let Some(farewell) = self.farewell.take() {
-            self.flows.clear();
-            for told in farewell.told {
-                let _ = told.send(());
+    /// Lets the last messages out, and tells those who wait.
+    async fn part(&mut self, farewell: Farewell, notices: &mut mpsc::Receiver<FlowNotice>) {
+        let mut open: BTreeSet<FlowId> = std::mem::take(&mut self.flows).into_keys().collect();
+        let all_closed = async {
+            while !open.is_empty() {
+                let Some(notice) = notices.recv().await else { return };
+                if matches!(notice.event, FlowEvent::Closed(_)) {
+                    open.remove(&notice.flow);
+                }
             }
+        };
+        let _ = tokio::time::timeout(LAST_WORDS, all_closed).await;
+        for told in farewell.told {
+            let _ = told.send(());
         }
-        over
+    }
+}
+
+impl Farewell {
+    /// Nothing is owed any more, or patience is over.
+    fn is_over(&self, phone: &Phone, now: Instant) -> bool {
+        phone.is_quiet() || now >= self.until
     }
 }
 

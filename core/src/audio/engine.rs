@@ -112,7 +112,8 @@ impl MediaEngine {
     }
 
     /// Opens the speaker, and the microphone if the user has accepted or dialled, ahead of a call's media, so that its
-    /// first sample need not wait for the devices. It lasts until [`MediaEngine::cool_down`].
+    /// first sample need not wait for the devices. It lasts until it is asked for otherwise, or
+    /// [`MediaEngine::cool_down`].
     pub fn warm_up(&self, microphone: bool) {
         self.send(Command::WarmUp { microphone });
     }

@@ -12,7 +12,7 @@ use super::tones::{Tone, TonePlayer};
 use super::wavdev::FileCard;
 use crate::udp::MediaSocket;
 use mio::{Events, Poll, Token, Waker};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::mpsc::{Receiver, SendError, Sender, channel};
 use std::sync::{Arc, PoisonError};
@@ -131,12 +131,16 @@ struct Studio {
     commands: Receiver<Command>,
     now: Instant,
     legs: BTreeMap<CallId, Leg>,
+    /// Calls that hear silence; one may be muted before its media begins.
+    muted: BTreeSet<CallId>,
     mixer: Mixer,
     card: Option<Box<dyn Card>>,
     ring_card: Option<Box<dyn Card>>,
     ringing: Option<TonePlayer>,
     /// Opened ahead of a call: the speaker, and the microphone.
     warm: Option<bool>,
+    /// The card's microphone was opened.
+    listens: bool,
     /// The card is a stand-in; when to try again.
     retry: Option<Instant>,
     /// How long the next stand-in lasts.
@@ -151,11 +155,13 @@ impl Studio {
             poll,
             commands,
             legs: BTreeMap::new(),
+            muted: BTreeSet::new(),
             mixer: Mixer::default(),
             card: None,
             ring_card: None,
             ringing: None,
             warm: None,
+            listens: false,
             retry: None,
             patience: FIRST_RETRY,
         }
@@ -238,7 +244,7 @@ impl Studio {
 
     fn obey(&mut self, command: Command) {
         match command {
-            Command::WarmUp { microphone } => self.warm = Some(microphone || self.warm == Some(true)),
+            Command::WarmUp { microphone } => self.warm = Some(microphone),
             Command::CoolDown => self.warm = None,
             Command::Start {
                 call,
@@ -249,6 +255,11 @@ impl Studio {
             Command::Update { call, plan } => self.update_call(call, *plan),
             Command::Stop { call } => self.stop_call(call),
             Command::Mute { call, on } => {
+                if on {
+                    self.muted.insert(call);
+                } else {
+                    self.muted.remove(&call);
+                }
                 if let Some(leg) = self.legs.get_mut(&call) {
                     leg.muted = on;
                 }
@@ -273,13 +284,17 @@ impl Studio {
         self.tend_cards();
         let started = Leg::new(plan, socket, random, self.now).and_then(|mut leg| {
             leg.register(self.poll.registry(), LEG)?;
+            leg.muted = self.muted.contains(&call);
             Ok(leg)
         });
         match started {
             Ok(mut leg) => {
                 self.mixer.lead_in(&mut leg, self.now);
-                self.legs.insert(call, leg);
+                let has_moved = self.legs.insert(call, leg).is_some();
                 self.tend_cards();
+                if has_moved {
+                    return;
+                }
                 let number = {
                     let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
                     state.calls = state.calls.saturating_add(1);
@@ -305,6 +320,7 @@ impl Studio {
     }
 
     fn stop_call(&mut self, call: CallId) {
+        self.muted.remove(&call);
         let Some(mut leg) = self.legs.remove(&call) else { return };
         leg.close(self.now);
         let stats = leg.session.stats();
@@ -331,13 +347,18 @@ impl Studio {
     /// Opens the cards that are needed and closes those that are not.
     fn tend_cards(&mut self) {
         let wanted = !self.legs.is_empty() || self.warm.is_some() || self.mixer.has_tone();
+        let microphone = !self.legs.is_empty() || self.warm == Some(true);
+        if self.listens && !microphone {
+            // A card closes its microphone only with itself.
+            self.card = None;
+        }
+        self.listens = microphone;
         if !wanted {
             self.card = None;
             self.retry = None;
         } else if self.card.is_none() || self.retry.is_some_and(|at| at <= self.now) {
             self.open_card();
         }
-        let microphone = !self.legs.is_empty() || self.warm == Some(true);
         if let Some(card) = self.card.as_mut().filter(|_| microphone) {
             card.open_microphone();
         }

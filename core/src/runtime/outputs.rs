@@ -1,6 +1,6 @@
 //! What the machine wants done, done: flows, look-ups, media paths, sound, and what is stored.
 
-use super::{CallStats, Found, Levels, Runtime};
+use super::{CallStats, Found, Levels, Runtime, StatsReply};
 use crate::audio::AudioEvent;
 use crate::audio::tones::Tone;
 
@@ -12,12 +12,12 @@ use std::net::IpAddr;
 use std::time::Duration;
 use toestel_proto::account::{AccountMemory, Query, Target};
 use toestel_proto::account_config::{HostPort, Transport};
+use toestel_proto::codec::{Codec, Suite};
 use toestel_proto::ids::{AccountId, CallId, FlowId};
 use toestel_proto::media::plan::MediaPlan;
-use toestel_proto::media::session::MediaEvent;
+use toestel_proto::media::session::{MediaEvent, MediaStats};
 use toestel_proto::phone::{Event, Input, MediaFact, Output, PhoneSound};
 use toestel_proto::sdp::negotiate::LocalPath;
-use tokio::sync::oneshot;
 
 /// How long a key is heard. The RFC 4733 floor for gateways is 40 ms; telephone menus want 100.
 const DIGIT: Duration = Duration::from_millis(120);
@@ -30,10 +30,15 @@ impl Runtime {
             changed = true;
             self.carry_out(output);
         }
-        if changed {
-            let view = self.phone.view(self.clock.now());
-            self.view.send_replace(view);
-        }
+        let view = self.phone.view(self.clock.now());
+        // An ended call leaves the list without a word.
+        self.view.send_if_modified(|last| {
+            let modified = changed || last.calls.len() != view.calls.len();
+            if modified {
+                *last = view;
+            }
+            modified
+        });
     }
 
     fn carry_out(&mut self, output: Output) {
@@ -139,7 +144,8 @@ impl Runtime {
                     ice: Vec::new(),
                 };
                 self.paths.insert(call, socket);
-                self.media.warm_up(placed_here);
+                self.warm.insert(call, placed_here);
+                self.warm_up();
                 self.tell(Input::PathReady { call, path });
             }
             Err(error) => self.tell(Input::PathFailed {
@@ -154,8 +160,19 @@ impl Runtime {
         if self.with_media.remove(&call) {
             self.media.stop(call);
         }
-        if self.with_media.is_empty() && self.paths.is_empty() {
+        self.warm.remove(&call);
+        self.warm_up();
+        if self.with_media.is_empty() {
+            self.levels.send_replace(Levels::default());
+        }
+    }
+
+    /// What is ready ahead of time: nothing without a path, and no microphone while all that there is rings here.
+    fn warm_up(&self) {
+        if self.warm.is_empty() {
             self.media.cool_down();
+        } else {
+            self.media.warm_up(self.warm.values().any(|placed_here| *placed_here));
         }
     }
 
@@ -182,8 +199,12 @@ impl Runtime {
         } else {
             self.rings.remove(&call);
         }
+        match tone {
+            Some(tone) => drop(self.tones.insert(call, tone)),
+            None => drop(self.tones.remove(&call)),
+        }
         self.media.ring(!self.rings.is_empty());
-        self.media.tone(tone);
+        self.media.tone(self.tones.values().next_back().copied());
     }
 
     fn remember(&mut self, account: AccountId, memory: AccountMemory) {
@@ -201,37 +222,63 @@ impl Runtime {
         });
     }
 
-    pub(super) fn ask_stats(&mut self, call: Option<CallId>, reply: oneshot::Sender<Result<CallStats, EngineError>>) {
-        let known = self.phone.resolve_call(call).map_err(EngineError::from);
-        let agreed = known.and_then(|call| {
-            let (suite, codec) = self.phone.agreed(call).ok_or(EngineError::NoMedia)?;
-            Ok((call, suite, codec))
-        });
-        let (call, suite, codec) = match agreed {
-            Ok(agreed) => agreed,
+    pub(super) fn ask_stats(&mut self, call: Option<CallId>, reply: StatsReply) {
+        let (call, suite, codec) = match self.measured(call) {
+            Ok(measured) => measured,
             Err(error) => return drop(reply.send(Err(error))),
         };
-        let stats = self.media.stats(call);
-        tokio::spawn(async move {
-            let media = stats.await.map_err(|_| EngineError::NoMedia);
-            let _ = reply.send(media.map(|media| CallStats {
-                call,
-                codec,
-                suite,
-                media,
-            }));
-        });
+        let figures = move |media| CallStats {
+            call,
+            codec,
+            suite,
+            media,
+        };
+        if self.with_media.contains(&call) {
+            let stats = self.media.stats(call);
+            tokio::spawn(async move {
+                let media = stats.await.map_err(|_| EngineError::NoMedia);
+                let _ = reply.send(media.map(figures));
+            });
+        } else if let Some(media) = self.phone.figures(call) {
+            let _ = reply.send(Ok(figures(media)));
+        } else {
+            self.last_stats.push((call, reply));
+        }
+    }
+
+    /// The call that is meant and what was agreed about it. One that has ended has its last figures as long as it is
+    /// listed.
+    fn measured(&self, call: Option<CallId>) -> Result<(CallId, Option<Suite>, Codec), EngineError> {
+        let call = match call {
+            Some(call) => call,
+            None => self.phone.resolve_call(None)?,
+        };
+        match self.phone.agreed(call) {
+            Some((suite, codec)) => Ok((call, suite, codec)),
+            None => {
+                self.phone.resolve_call(Some(call))?;
+                Err(EngineError::NoMedia)
+            }
+        }
+    }
+
+    /// The last figures of a call are there, for whoever waits for them.
+    fn handle_stopped(&mut self, call: CallId, stats: MediaStats) {
+        let fact = MediaFact::Stats(stats);
+        self.tell(Input::Media { call, fact });
+        let (due, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.last_stats)
+            .into_iter()
+            .partition(|(wanted, _)| *wanted == call);
+        self.last_stats = rest;
+        for (call, reply) in due {
+            self.ask_stats(Some(call), reply);
+        }
     }
 
     pub(super) fn handle_audio(&mut self, event: AudioEvent) {
         let warning = match event {
             AudioEvent::Media { call, event } => return self.handle_stream(call, event),
-            AudioEvent::Stopped { call, stats } => {
-                return self.tell(Input::Media {
-                    call,
-                    fact: MediaFact::Stats(stats),
-                });
-            }
+            AudioEvent::Stopped { call, stats } => return self.handle_stopped(call, stats),
             AudioEvent::Failed { call, why } => return self.tell(Input::PathFailed { call, why }),
             AudioEvent::Levels { microphone, speaker } => {
                 self.levels.send_replace(Levels { microphone, speaker });
