@@ -116,6 +116,7 @@ impl Call {
             }
             return;
         }
+        self.yield_to_their_offer();
         let wish = self.wished_direction();
         let answer = self.sound.answer(&sdp, wish, turn.random);
         let Some(session) = &mut self.session else { return };
@@ -137,6 +138,7 @@ impl Call {
             self.offer = FirstOffer::Ours;
             return;
         }
+        self.yield_to_their_offer();
         let wish = self.wished_direction();
         let offer = self.sound.offer(wish, turn.random);
         let Some(session) = &mut self.session else { return };
@@ -146,6 +148,13 @@ impl Call {
                 let (status, warning) = refusal_of(&error);
                 let _ = session.refuse_offer(status, warning, turn.now);
             }
+        }
+    }
+
+    /// The session lets their offer in only where ours is not under way: it waits out a 491, and is outdated now.
+    fn yield_to_their_offer(&mut self) {
+        if self.sound.offer_is_pending() {
+            self.sound.rollback();
         }
     }
 
@@ -191,6 +200,10 @@ impl Call {
 
     /// Hands the newest plan to the media side, and tells of it when what people care about is new.
     pub(super) fn start_media(&mut self) {
+        // An answer that crossed the hang-up must not open the microphone again.
+        if !self.is_live() {
+            return;
+        }
         let (Some(plan), Some((suite, codec))) = (self.sound.take_new_plan(), self.sound.agreed()) else {
             return;
         };
