@@ -100,6 +100,8 @@ enum State {
     },
     /// Bytes pass; `rest` are the targets that were not needed.
     Open { flow: Flow, rest: VecDeque<Target> },
+    /// The next of `rest` is to be tried, at once.
+    Leaving { rest: VecDeque<Target>, since: Instant },
 }
 
 impl Line {
@@ -117,7 +119,7 @@ impl Line {
         match &self.state {
             State::Connecting { flow, .. } => Some(*flow),
             State::Open { flow, .. } => Some(flow.id),
-            State::Idle | State::Resolving => None,
+            State::Idle | State::Resolving | State::Leaving { .. } => None,
         }
     }
 
@@ -139,7 +141,21 @@ impl Line {
         match std::mem::replace(&mut self.state, State::Idle) {
             State::Connecting { flow, .. } => self.outputs.push_back(Output::Close(flow)),
             State::Open { flow, .. } => self.outputs.push_back(Output::Close(flow.id)),
-            State::Idle | State::Resolving => {}
+            State::Idle | State::Resolving | State::Leaving { .. } => {}
+        }
+    }
+
+    /// Nobody answers by the open flow, or only to say that somebody else should (RFC 3263 4.3): it is closed, and the
+    /// next target is tried if the look-up gave one.
+    pub fn leave(&mut self, now: Instant) {
+        match std::mem::replace(&mut self.state, State::Idle) {
+            State::Open { flow, rest } => {
+                self.outputs.push_back(Output::Close(flow.id));
+                if !rest.is_empty() {
+                    self.state = State::Leaving { rest, since: now };
+                }
+            }
+            other => self.state = other,
         }
     }
 
@@ -208,7 +224,10 @@ impl Line {
 
     /// A moment that [`Line::poll_wake`] named has come.
     pub fn handle_timeout(&mut self, numbers: &mut FlowNumbers, now: Instant) {
-        if let State::Connecting { flow, deadline, .. } = &self.state
+        if let State::Leaving { rest, .. } = &mut self.state {
+            let rest = std::mem::take(rest);
+            self.try_next(rest, "The server does not answer.", numbers, now);
+        } else if let State::Connecting { flow, deadline, .. } = &self.state
             && *deadline <= now
         {
             let flow = *flow;
@@ -228,6 +247,7 @@ impl Line {
     pub fn poll_wake(&self) -> Option<Wake> {
         match &self.state {
             State::Connecting { deadline, .. } => Some(Wake::new(*deadline, "connection time-out")),
+            State::Leaving { since, .. } => Some(Wake::new(*since, "next server")),
             State::Idle | State::Resolving | State::Open { .. } => None,
         }
     }

@@ -104,7 +104,7 @@ impl Account {
             register::Output::CloseFlow(flow) => {
                 self.wire = None;
                 self.close_detour();
-                self.line.close();
+                self.line.leave(now);
                 self.outputs.push_back(Output::FlowLost(flow));
             }
             register::Output::Send { mut request, .. } => {
