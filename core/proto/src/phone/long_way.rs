@@ -4,7 +4,7 @@ use super::{Asker, Phone, Waiting};
 use crate::account::LongWay;
 use crate::ids::AccountId;
 use crate::sip::endpoint::Failure;
-use crate::sip::msg::Request;
+use crate::sip::msg::{HeaderName, Request};
 use crate::time::Instant;
 
 impl Phone {
@@ -41,9 +41,15 @@ impl Phone {
         for Waiting {
             account,
             asker,
-            request,
+            mut request,
         } in due
         {
+            // Others may have gone out since it was signed, and a nonce is counted in the order of sending.
+            if let Some(account) = self.accounts.get_mut(&account) {
+                request.headers.remove(HeaderName::Authorization);
+                request.headers.remove(HeaderName::ProxyAuthorization);
+                account.authorise(&mut request, &mut self.random);
+            }
             self.ask(asker, account, request, now);
         }
     }

@@ -322,8 +322,11 @@ impl Leg {
 
     /// The final response to our BYE. Whatever it says the call is over; but a BYE that was lost with its flow goes out
     /// again, because the other side may still be talking, and paying.
-    pub(super) fn handle_bye_final(&mut self, bye: Request, response: &Response, now: Instant) {
+    pub(super) fn handle_bye_final(&mut self, mut bye: Request, response: &Response, now: Instant) {
         if response.status == StatusCode::SERVICE_UNAVAILABLE && self.byes < BYE_TRIES {
+            // The password of the first has been counted; the account adds a new one.
+            bye.headers.remove(HeaderName::Authorization);
+            bye.headers.remove(HeaderName::ProxyAuthorization);
             self.bye_again = Some((bye, now + BYE_PAUSE));
         }
     }
