@@ -22,6 +22,8 @@ pub struct Audit {
     /// Call-ID, CSeq and tag of 2xx that came and were not acknowledged yet.
     owed: BTreeSet<(String, u32, String)>,
     refresh_due: Option<Instant>,
+    /// The CSeq of the last REGISTER, if it asked for a binding.
+    binding_asked: Option<u32>,
     complaints: Vec<String>,
     /// REGISTERs that were sent, repetitions not counted.
     pub registers: u64,
@@ -103,6 +105,7 @@ impl Audit {
         if request.method == Method::Register {
             self.check_refresh(now);
             self.refresh_due = None;
+            self.binding_asked = (request.headers.expires() != Some(0)).then_some(request.cseq);
             self.registers += 1;
             self.logins += u64::from(request.headers.has(HeaderName::Authorization));
         }
@@ -142,7 +145,7 @@ impl Audit {
             Method::Invite => {
                 self.owed.insert((response.call_id.clone(), response.cseq.number, tag));
             }
-            Method::Register => {
+            Method::Register if self.binding_asked == Some(response.cseq.number) => {
                 let contacts = response.headers.contacts();
                 let granted = contacts.as_slice().iter().filter_map(|contact| contact.expires()).max();
                 self.refresh_due = granted

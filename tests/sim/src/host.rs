@@ -123,6 +123,7 @@ impl Host {
         self.plans.clear();
         self.told.clear();
         self.wanted.clear();
+        self.endings.clear();
         self.audit.excuse_refresh();
     }
 

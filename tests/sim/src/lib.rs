@@ -19,9 +19,12 @@ pub mod exchange;
 pub mod host;
 pub mod interposer;
 
+pub mod model;
 pub mod network;
 pub mod numbers;
 
+pub mod walk;
 pub mod world;
 
+pub use walk::{Tally, Transition, Walk};
 pub use world::{Setup, World};

@@ -10,6 +10,9 @@ use toestel_proto::ids::FlowId;
 use toestel_proto::random::Random;
 use toestel_proto::time::Instant;
 
+/// The shortest time for which any NAT remembers a stream.
+const STREAM_MEMORY: Duration = Duration::from_secs(150);
+
 /// How bad the network is.
 #[derive(Clone, Copy, Debug)]
 pub struct Weather {
@@ -93,7 +96,9 @@ impl Connection {
 
     /// Whether the NAT, if there is one, still knows it.
     pub fn is_mapped(&self, nat: Option<Nat>, now: Instant) -> bool {
-        nat.is_none_or(|nat| !self.forgotten && now - self.last_used <= nat.memory)
+        // Everywhere streams are remembered for longer than datagrams.
+        let least = if self.reliable { STREAM_MEMORY } else { Duration::ZERO };
+        nat.is_none_or(|nat| !self.forgotten && now - self.last_used <= nat.memory.max(least))
     }
 
     /// Something is sent by the phone (`up`) or to it.

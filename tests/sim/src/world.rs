@@ -467,7 +467,8 @@ impl World {
 
     /// Writes a message into the diary, if messages are wanted there.
     fn trace(&mut self, host: usize, way: &str, bytes: &[u8]) {
-        if self.traced {
+        let is_keep_alive = bytes.first().is_none_or(|byte| matches!(byte, 0 | 1 | b'\r' | b'\n'));
+        if self.traced && !is_keep_alive {
             let text = String::from_utf8_lossy(bytes);
             let first = text.lines().next().unwrap_or_default();
             let cseq = text.lines().find(|line| line.starts_with("CSeq")).unwrap_or_default();

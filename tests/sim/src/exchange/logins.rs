@@ -1,8 +1,7 @@
 //! Digest logins as a strict server sees them (RFC 7616): nonces that age, and counts that must rise.
 
-use super::DOMAIN;
-use std::collections::BTreeMap;
-use std::time::Duration;
+use super::{DOMAIN, Rules};
+use std::collections::{BTreeMap, BTreeSet};
 use toestel_proto::random::Random;
 use toestel_proto::secret::Secret;
 use toestel_proto::sip::auth::{Algorithm, Challenge, Credentials, Qop};
@@ -31,8 +30,8 @@ pub(super) struct Logins {
 #[derive(Debug)]
 struct Nonce {
     given: Instant,
-    /// The highest count that was seen.
-    count: u32,
+    /// The counts that were seen.
+    counts: BTreeSet<u32>,
 }
 
 impl Logins {
@@ -42,7 +41,13 @@ impl Logins {
 
     pub(super) fn challenge(&mut self, stale: bool, random: &mut Random, now: Instant) -> Challenge {
         let nonce = random.token(12);
-        self.nonces.insert(nonce.clone(), Nonce { given: now, count: 0 });
+        self.nonces.insert(
+            nonce.clone(),
+            Nonce {
+                given: now,
+                counts: BTreeSet::new(),
+            },
+        );
         Challenge {
             realm: DOMAIN.to_owned(),
             nonce,
@@ -53,15 +58,8 @@ impl Logins {
         }
     }
 
-    pub(super) fn judge(
-        &mut self,
-        request: &Request,
-        status: u16,
-        password: Option<&str>,
-        life: Duration,
-        now: Instant,
-    ) -> Verdict {
-        self.nonces.retain(|_, nonce| now - nonce.given <= life);
+    pub(super) fn judge(&mut self, request: &Request, status: u16, rules: &Rules, now: Instant) -> Verdict {
+        self.nonces.retain(|_, nonce| now - nonce.given <= rules.nonce_life);
         let name = if status == 407 {
             HeaderName::ProxyAuthorization
         } else {
@@ -70,8 +68,10 @@ impl Logins {
         let Some(credentials) = request.headers.get(name).and_then(Credentials::parse) else {
             return Verdict::Refused;
         };
-        let knows = password
-            .is_some_and(|password| credentials.prove(&Secret::new(password), request.method.as_str(), &request.body));
+        let password = rules.users.get(&credentials.username);
+        let knows = password.is_some_and(|password| {
+            credentials.prove(&Secret::new(password.as_str()), request.method.as_str(), &request.body)
+        });
         if !knows {
             return Verdict::Refused;
         }
@@ -79,10 +79,10 @@ impl Logins {
             return Verdict::Stale;
         };
         let count = credentials.protection.map_or(0, |protection| protection.nc);
-        if count <= nonce.count {
-            return Verdict::Cheat(format!("the nonce count did not rise: {count} after {}", nonce.count));
+        // Datagrams may overtake each other; what was seen once is a replay.
+        if count == 0 || !nonce.counts.insert(count) {
+            return Verdict::Cheat(format!("the nonce count did not rise: {count} came twice"));
         }
-        nonce.count = count;
         Verdict::Welcome
     }
 }

@@ -111,10 +111,10 @@ impl Exchange {
         self.registrar.bindings(user, now)
     }
 
-    /// How many transactions, and requests on their way, it keeps.
+    /// How many requests it has on their way. What it answered itself is not counted: by datagram that is remembered
+    /// for 32 s.
     pub fn unfinished(&self) -> usize {
-        let (clients, servers) = self.endpoint.transactions();
-        clients + servers + self.proxy.len()
+        self.endpoint.transactions().0 + self.proxy.len()
     }
 
     /// What it found wrong with what the phones sent.
@@ -235,7 +235,7 @@ impl Exchange {
 
     fn handle_request(&mut self, key: ServerKey, flow: FlowId, request: Request, now: Instant) {
         let user = request.from.uri.user().unwrap_or_default().into_owned();
-        if let Some(response) = self.challenge(&user, &request, now) {
+        if let Some(response) = self.challenge(&request, now) {
             self.answer(key, response, now);
             return;
         }
@@ -247,21 +247,20 @@ impl Exchange {
                     let targets = vec![(request.uri.clone(), flow)];
                     self.forward(key, request, targets, now);
                 }
-                None => self.refuse(key, &request, 481, now),
+                // Whether the dialog is there, only its far end could say; and that is out of reach.
+                None => self.refuse(key, &request, 480, now),
             },
         }
     }
 
     /// The challenge that a request deserves, if it does not carry the right answer.
-    fn challenge(&mut self, user: &str, request: &Request, now: Instant) -> Option<Response> {
+    fn challenge(&mut self, request: &Request, now: Instant) -> Option<Response> {
         let status = match request.method {
             Method::Register => 401,
             Method::Invite | Method::Bye => self.rules.challenge_calls?,
             _ => return None,
         };
-        let password = self.rules.users.get(user).cloned();
-        let life = self.rules.nonce_life;
-        let verdict = self.logins.judge(request, status, password.as_deref(), life, now);
+        let verdict = self.logins.judge(request, status, &self.rules, now);
         let challenge = match verdict {
             Verdict::Welcome => return None,
             Verdict::Cheat(complaint) => {

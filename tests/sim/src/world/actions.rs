@@ -3,6 +3,7 @@
 use super::{Happening, PASSWORD, Server, World};
 use std::net::IpAddr;
 use std::time::Duration;
+use toestel_proto::account_config::Transport;
 use toestel_proto::ids::{CallId, FlowId};
 use toestel_proto::phone::Input;
 
@@ -49,14 +50,13 @@ impl World {
         }
     }
 
-    /// The NAT in front of a phone is switched off and on.
+    /// The NAT in front of a phone forgets what its account's own connection needs.
     pub fn forget_nat(&mut self, host: usize) {
-        for connection in self
-            .connections
-            .values_mut()
-            .filter(|connection| connection.host == host)
-        {
-            connection.forgotten = true;
+        let by_stream = self.setup.transport != Transport::Udp;
+        for connection in self.connections.values_mut() {
+            if connection.host == host && connection.reliable == by_stream {
+                connection.forgotten = true;
+            }
         }
     }
 
@@ -92,6 +92,11 @@ impl World {
 
     /// A phone's program dies and is started again.
     pub fn crash(&mut self, host: usize) {
+        self.start_anew(host, PASSWORD);
+    }
+
+    /// The same, and its user has entered a password.
+    pub fn start_anew(&mut self, host: usize, password: &str) {
         for (exchange, _) in self.ids_of(host) {
             let connection = self.connections.remove(&exchange);
             if connection.is_some_and(|connection| connection.reliable && !connection.dead) {
@@ -110,7 +115,14 @@ impl World {
             _ => true,
         });
         let seed = self.random.u64();
-        self.hosts[host].crash(PASSWORD, seed, self.now);
+        self.hosts[host].crash(password, seed, self.now);
+        self.pump();
+    }
+
+    /// A phone's program is asked to end.
+    pub fn farewell(&mut self, host: usize) {
+        self.hosts[host].audit.excuse_refresh();
+        self.hosts[host].phone.say_farewell(self.now);
         self.pump();
     }
 

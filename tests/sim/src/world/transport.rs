@@ -56,9 +56,11 @@ impl World {
 
     /// The exchange learns of a connection, or hears a new address.
     pub(super) fn introduce(&mut self, connection: &Connection) {
+        // A phone that speaks UDP takes TCP for what is too long.
         let transport = match self.setup.transport {
             ConfigTransport::Tls => Transport::Tls,
             ConfigTransport::Tcp => Transport::Tcp,
+            ConfigTransport::Udp if connection.reliable => Transport::Tcp,
             ConfigTransport::Udp => Transport::Udp,
         };
         let flow = Flow::new(connection.exchange, transport, connection.server, connection.public);
@@ -117,7 +119,7 @@ impl World {
         else {
             return;
         };
-        let exchange = connection.exchange;
+        let (exchange, reliable) = (connection.exchange, connection.reliable);
         let index = usize::from(connection.server.ip() != IpAddr::from(SERVERS[0]));
         match connection.carry(true, weather, nat, &mut self.random, now) {
             Fate::Forgotten => {
@@ -128,7 +130,8 @@ impl World {
                     self.later(Duration::from_millis(2), Happening::ClosedAtPhone { host, flow, why });
                 }
             }
-            Fate::Arrives(_) if self.servers[index] != Server::Up => {}
+            // A stream outlives a short silence.
+            Fate::Arrives(_) if self.servers[index] != Server::Up && !reliable => {}
             Fate::Arrives(moments) => {
                 for moment in moments {
                     let bytes = bytes.clone();
