@@ -1,6 +1,7 @@
 //! The world: who is in it, what is on its way, and the one loop that moves time.
 
 mod actions;
+mod outputs;
 mod transport;
 
 use crate::errors::Errors;
@@ -15,7 +16,7 @@ use toestel_proto::account_config::Transport;
 use toestel_proto::codec::MediaPolicy;
 use toestel_proto::ids::{CallId, FlowId};
 use toestel_proto::media::dtmf::Digit;
-use toestel_proto::phone::{CallState, Command, Input, MediaFact, Output, Refused};
+use toestel_proto::phone::{CallState, Command, Input, MediaFact, Refused};
 use toestel_proto::random::Random;
 use toestel_proto::sdp::negotiate::LocalPath;
 use toestel_proto::time::Instant;
@@ -473,43 +474,6 @@ impl World {
             let first = text.lines().next().unwrap_or_default();
             let cseq = text.lines().find(|line| line.starts_with("CSeq")).unwrap_or_default();
             self.note(format!("phone {host} {way} {first} {cseq}"));
-        }
-    }
-
-    fn carry_out(&mut self, host: usize, output: Output) {
-        match output {
-            Output::Resolve { .. } => self.later(Duration::from_millis(10), Happening::Resolved { host }),
-            Output::OpenFlow { flow, target, .. } => self.open(host, flow, target),
-            Output::CloseFlow(flow) => self.close(host, flow),
-            Output::Transmit { flow, bytes } => self.transmit(host, flow, bytes),
-            Output::OpenPath { call, .. } => {
-                let machine = &mut self.hosts[host];
-                let rtp = SocketAddr::new(machine.ip, machine.port());
-                machine.paths.insert(call, rtp);
-                self.later(self.path_delay, Happening::PathReady { host, call });
-            }
-            Output::ClosePath(call) => self.hosts[host].close_path(call),
-            Output::Media { call, plan } => {
-                if !self.hosts[host].plans.contains_key(&call) {
-                    self.later(SILENCE, Happening::Listen { host, call });
-                }
-                if let Some(complaint) = self.hosts[host].adopt(call, *plan) {
-                    self.complain(format!("phone {host}: {complaint}"));
-                }
-            }
-            Output::Digit { call, digit } => {
-                if let Some((host, call)) = self.talker(host, call) {
-                    self.later(Duration::from_millis(120), Happening::Tone { host, call, digit });
-                }
-            }
-            Output::Remember { memory, .. } => self.hosts[host].memory = *memory,
-            Output::Event(event) => {
-                if self.traced {
-                    self.note(format!("phone {host}: {event:?}"));
-                }
-                self.hosts[host].hear(event);
-            }
-            Output::Mute { .. } | Output::Sound { .. } => {}
         }
     }
 }

@@ -346,7 +346,10 @@ impl Account {
                 };
                 let flow = Flow::new(open.id, transport, open.local, open.target.address);
                 self.wire = Some(Wire::new(flow.clone(), now, random));
-                self.registration.register(&flow);
+                // A line that fails over by itself must not undo what the user asked.
+                if self.registration.is_wanted() {
+                    self.registration.register(&flow);
+                }
             }
             line::Output::Down(flow, why) => {
                 self.wire = None;

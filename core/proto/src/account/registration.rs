@@ -100,7 +100,10 @@ impl Account {
 
     pub(super) fn handle_registration(&mut self, output: register::Output, now: Instant, random: &mut Random) {
         match output {
-            register::Output::NeedFlow => self.line.connect(),
+            register::Output::NeedFlow => match self.flow() {
+                Some(flow) => self.registration.register(&flow),
+                None => self.line.connect(),
+            },
             register::Output::CloseFlow(flow) => {
                 self.wire = None;
                 self.close_detour();

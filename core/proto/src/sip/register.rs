@@ -236,6 +236,11 @@ impl Registration {
         self.binding.as_ref().is_some_and(|binding| now < binding.expires_at)
     }
 
+    /// Whether somebody wants a binding: not before [`Registration::start`], nor once it was unregistered or stopped.
+    pub const fn is_wanted(&self) -> bool {
+        !matches!(self.state, State::Idle)
+    }
+
     /// When the registrar last confirmed the binding.
     pub fn last_proven(&self) -> Option<Instant> {
         self.binding.as_ref().map(|binding| binding.proven)
