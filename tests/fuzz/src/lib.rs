@@ -76,12 +76,12 @@ pub const TARGETS: &[Target] = &[
 ];
 
 /// Whether the fuzzer is to keep an input that showed it something new. What is refused leads nowhere sooner than what
-/// is accepted, and there is more of it: one in eight is kept.
+/// is accepted, and there is far more of it: one in 32 is kept.
 pub fn is_worth_keeping(accepted: bool, input: &[u8]) -> bool {
     let sum = input
         .iter()
         .fold(0_u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(*byte));
-    accepted || sum.is_multiple_of(8)
+    accepted || sum.is_multiple_of(32)
 }
 
 #[cfg(test)]
