@@ -1,4 +1,10 @@
 //! The whole engine against the practice exchange: TLS, registration, calls, sound and the end, on loopback.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on must fail and say why, and prints what it measured"
+)]
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -6,15 +6,16 @@ use serde::{Deserialize, Serialize};
 
 /// See the module. An empty one is a first start: what is missing is drawn and given back to be stored.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
 pub struct AccountMemory {
     /// The user part of our Contact: random, so that a scanner that guesses extensions does not find us.
     pub contact_user: String,
     /// `+sip.instance` (RFC 5626 4.1): a UUID in the URN form, the same for ever.
     pub instance_id: String,
     /// What may still be bound at the registrar: after a crash the next start removes it.
+    #[serde(default)]
     pub last_contacts: Vec<String>,
     /// What the logins taught.
+    #[serde(default)]
     pub login: auth::Memory,
 }
 
