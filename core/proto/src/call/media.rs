@@ -1,7 +1,7 @@
 //! A call's sound, as signalling sees it: the path, the offers and answers on it, and the plan that comes of them.
 
 use crate::codec::{Codec, Direction, Suite};
-use crate::media::plan::{MasterKey, MediaPlan, OpusOptions, RemoteRtcp, SendFormat, SrtpKeys};
+use crate::media::plan::{MediaPlan, OpusOptions, RemoteRtcp, SendFormat, SrtpKeys};
 use crate::random::Random;
 use crate::sdp::negotiate::{
     AnswerError, LocalPath, MediaSettings, Negotiated, Negotiation, OfferError, Refusal, Srtp,
@@ -176,11 +176,8 @@ fn send_format(agreed: &Negotiated) -> SendFormat {
 }
 
 fn keys(srtp: &Srtp) -> Result<SrtpKeys, SoundError> {
-    let of = |key: &crate::sdp::MasterKey| MasterKey {
-        key: key.key.clone(),
-        salt: key.salt.clone(),
-    };
-    SrtpKeys::new(srtp.suite, of(&srtp.local), of(&srtp.remote)).map_err(|_| SoundError::Answer(AnswerError::NoKey))
+    SrtpKeys::new(srtp.suite, srtp.local.clone(), srtp.remote.clone())
+        .map_err(|_| SoundError::Answer(AnswerError::NoKey))
 }
 
 /// Why there is no sound to be agreed.

@@ -4,10 +4,11 @@
 //! theirs and receive with the numbers of ours, and the two may differ.
 
 use crate::codec::{Codec, Direction, Suite};
-use crate::secret::Secret;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
+
+pub use crate::master_key::{KeyLength, MasterKey};
 
 /// One audio stream as negotiated. A new one replaces it after each offer and answer.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -105,54 +106,9 @@ impl SrtpKeys {
     }
 }
 
-/// A master key and its salt.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct MasterKey {
-    /// The key.
-    pub key: Secret,
-    /// The salt.
-    pub salt: Secret,
-}
-
-impl MasterKey {
-    /// Splits what follows `inline:` in `a=crypto`, once decoded: the key, then the salt (RFC 4568 6.1).
-    pub fn from_inline(suite: Suite, key_and_salt: &[u8]) -> Result<Self, KeyLength> {
-        let (key, salt) = key_and_salt.split_at_checked(suite.key_len()).ok_or(KeyLength(suite))?;
-        let master = Self {
-            key: Secret::new(key),
-            salt: Secret::new(salt),
-        };
-        master.fits(suite)?;
-        Ok(master)
-    }
-
-    /// Whether the lengths are those of `suite`.
-    pub fn fits(&self, suite: Suite) -> Result<(), KeyLength> {
-        let fits = self.key.expose().len() == suite.key_len() && self.salt.expose().len() == suite.salt_len();
-        if fits { Ok(()) } else { Err(KeyLength(suite)) }
-    }
-}
-
-/// A key or salt has not the length that its suite demands. Whoever made the key erred; do not retry.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{} takes a key of {} and a salt of {} bytes", .0.name(), .0.key_len(), .0.salt_len())]
-pub struct KeyLength(pub Suite);
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_inline_key_is_split_where_its_suite_says_and_refused_at_any_other_length() {
-        for suite in Suite::ALL {
-            let inline: Vec<u8> = (0..).take(suite.key_len() + suite.salt_len()).collect();
-            let master = MasterKey::from_inline(suite, &inline).unwrap();
-            assert_eq!(master.key.expose(), &inline[..suite.key_len()]);
-            assert_eq!(master.salt.expose(), &inline[suite.key_len()..]);
-            assert_eq!(MasterKey::from_inline(suite, &inline[1..]), Err(KeyLength(suite)));
-            assert_eq!(MasterKey::from_inline(suite, &[]), Err(KeyLength(suite)));
-        }
-    }
 
     #[test]
     fn keys_of_another_suite_are_refused() {

@@ -5,8 +5,7 @@
 #![warn(clippy::arithmetic_side_effects)]
 
 use crate::codec::Suite;
-use crate::random::Random;
-use crate::secret::Secret;
+use crate::master_key::MasterKey;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use std::fmt;
@@ -18,46 +17,6 @@ const MIN_LIFETIME: u64 = 1 << 20;
 const MAX_LIFETIME: u64 = 1 << 48;
 /// The smallest window size hint that is legal (RFC 4568 6.3.6).
 const MIN_WINDOW_HINT: u32 = 64;
-
-/// A master key and salt, as long as their suite wants.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct MasterKey {
-    /// The master key.
-    pub key: Secret,
-    /// The master salt.
-    pub salt: Secret,
-}
-
-impl MasterKey {
-    /// A fresh key for `suite`.
-    pub fn generate(suite: Suite, random: &mut Random) -> Self {
-        let mut draw = |len| {
-            let mut bytes = Zeroizing::new(vec![0; len]);
-            random.fill(&mut bytes);
-            Secret::new(bytes.as_slice())
-        };
-        Self {
-            key: draw(suite.key_len()),
-            salt: draw(suite.salt_len()),
-        }
-    }
-
-    fn from_base64(suite: Suite, text: &str) -> Option<Self> {
-        let decoded = STANDARD.decode(text).or_else(|_| STANDARD_NO_PAD.decode(text)).ok()?;
-        let bytes = Zeroizing::new(decoded);
-        let (key, salt) = bytes.split_at_checked(suite.key_len())?;
-        (salt.len() == suite.salt_len()).then(|| Self {
-            key: Secret::new(key),
-            salt: Secret::new(salt),
-        })
-    }
-
-    fn to_base64(&self) -> Zeroizing<String> {
-        let mut bytes = Zeroizing::new(self.key.expose().to_vec());
-        bytes.extend_from_slice(self.salt.expose());
-        Zeroizing::new(STANDARD.encode(bytes.as_slice()))
-    }
-}
 
 /// A line that can be used as it stands.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -138,7 +97,7 @@ impl fmt::Debug for CryptoLine {
 impl Crypto {
     /// The line's value, key included: for the wire alone.
     pub fn to_wire(&self) -> Zeroizing<String> {
-        let key = self.key.to_base64();
+        let key = Zeroizing::new(STANDARD.encode(self.key.to_inline().as_slice()));
         Zeroizing::new(format!("{} {} inline:{}", self.tag, self.suite.name(), key.as_str()))
     }
 }
@@ -187,7 +146,9 @@ fn read_key_parameters(suite: Suite, text: &str) -> Result<MasterKey, CryptoFaul
             return Err(CryptoFault::Lifetime);
         }
     }
-    MasterKey::from_base64(suite, key).ok_or(CryptoFault::BadKey)
+    let decoded = STANDARD.decode(key).or_else(|_| STANDARD_NO_PAD.decode(key));
+    let key_and_salt = Zeroizing::new(decoded.map_err(|_| CryptoFault::BadKey)?);
+    MasterKey::from_inline(suite, &key_and_salt).map_err(|_| CryptoFault::BadKey)
 }
 
 fn read_lifetime(text: &str) -> Option<u64> {
@@ -210,6 +171,7 @@ fn is_harmless_session_parameter(parameter: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::Random;
 
     const KEY_128: &str = "PS1uQCVeeCFCanVmcjkpPywjNWhcYD0mXXtxaVBR";
 

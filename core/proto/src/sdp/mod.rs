@@ -10,7 +10,7 @@ pub mod parse;
 pub mod probe;
 pub mod write;
 
-pub use crypto::{Crypto, CryptoFault, CryptoLine, MasterKey};
+pub use crypto::{Crypto, CryptoFault, CryptoLine};
 pub use description::{Address, Attribute, Connection, Description, Fmtp, Media, Origin, Profile, RtpMap};
 pub use negotiate::{
     AnswerError, LocalPath, MediaSettings, Negotiated, Negotiation, OfferError, OpusSettings, Refusal, Srtp,

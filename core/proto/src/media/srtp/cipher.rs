@@ -5,7 +5,7 @@
 
 use super::keys::SessionKeys;
 use crate::codec::Suite;
-use crate::media::plan::MasterKey;
+use crate::master_key::MasterKey;
 use aes::cipher::consts::{U12, U16};
 use aes::cipher::{BlockCipherEncrypt, InnerIvInit, StreamCipherCore};
 use aes::{Aes128, Aes256};

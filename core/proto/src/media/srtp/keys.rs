@@ -2,7 +2,7 @@
 //! 256-bit key (RFC 6188 3, RFC 7714 11). The key derivation rate is zero, as SDES has it by default.
 
 use crate::codec::Suite;
-use crate::media::plan::MasterKey;
+use crate::master_key::MasterKey;
 use aes::{Aes128, Aes256};
 use ctr::Ctr128BE;
 use ctr::cipher::{KeyIvInit, StreamCipher};

@@ -14,7 +14,7 @@ mod keys;
 mod tests;
 
 use crate::codec::Suite;
-use crate::media::plan::{KeyLength, MasterKey};
+use crate::master_key::{KeyLength, MasterKey};
 use crate::media::rtp::{self, RtpError};
 use cipher::{PacketId, Transform};
 use index::{Novelty, RTCP_LIMIT, RTP_LIMIT, Seen};

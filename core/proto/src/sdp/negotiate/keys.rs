@@ -3,8 +3,9 @@
 use super::error::{AnswerError, OfferError};
 use super::{Agreed, MediaSettings, Negotiation, Offered};
 use crate::codec::{MediaPolicy, Suite};
+use crate::master_key::MasterKey;
 use crate::random::Random;
-use crate::sdp::crypto::{Crypto, MasterKey};
+use crate::sdp::crypto::Crypto;
 use crate::sdp::description::Media;
 use std::net::SocketAddr;
 

@@ -1,7 +1,7 @@
 //! What two descriptions agree on: everything that the media side needs, and nothing else of SDP.
 
 use crate::codec::{Codec, Direction, Suite};
-use crate::sdp::crypto::MasterKey;
+use crate::master_key::MasterKey;
 use crate::sdp::description::Attribute;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -1,6 +1,7 @@
 use super::*;
 use crate::codec::{Codec, MediaPolicy, Suite};
-use crate::sdp::crypto::{CryptoLine, MasterKey};
+use crate::master_key::MasterKey;
+use crate::sdp::crypto::CryptoLine;
 use crate::sdp::description::{Attribute, Description};
 use proptest::prelude::*;
 use std::time::Duration;
