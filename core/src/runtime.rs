@@ -5,10 +5,12 @@
 
 mod outputs;
 mod request;
+mod sounds;
+#[cfg(test)]
+mod tests;
 
 pub use request::{AccountSetup, CallStats, FAREWELL, Request};
 
-use crate::audio::tones::Tone;
 use crate::audio::{AudioEvent, MediaEngine};
 use crate::clock::{Alarm, Clock, Ring};
 use crate::error::EngineError;
@@ -17,6 +19,7 @@ use crate::net::tls::TlsClient;
 use crate::net::watch::NetworkWatch;
 use crate::parts::Parts;
 use crate::udp::MediaSocket;
+use sounds::Sounds;
 use std::collections::{BTreeMap, BTreeSet};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -49,11 +52,7 @@ pub struct Runtime {
     /// Sockets that wait for their call's plan.
     paths: BTreeMap<CallId, MediaSocket>,
     with_media: BTreeSet<CallId>,
-    /// Calls with a path, and whether the user has accepted or placed them, so that the microphone may be made ready.
-    warm: BTreeMap<CallId, bool>,
-    rings: BTreeSet<CallId>,
-    /// The tone of each call; the newest call's is heard.
-    tones: BTreeMap<CallId, Tone>,
+    sounds: Sounds,
     /// Who waits for the last figures of a call that has just ended.
     last_stats: Vec<(CallId, StatsReply)>,
     notices: mpsc::Sender<FlowNotice>,
@@ -137,6 +136,17 @@ impl Runtime {
             .map_err(EngineError::Thread)?;
         let inside = tokio.enter();
         let alarm = Alarm::new(parts.clock)?;
+        let (runtime, ears) = Self::new(parts, inbox, tells);
+        drop(inside);
+        let run = move || tokio.block_on(runtime.run(ears, alarm));
+        std::thread::Builder::new()
+            .name("toestel".to_owned())
+            .spawn(run)
+            .map_err(EngineError::Thread)
+    }
+
+    /// A phone without accounts. Must be called inside the tokio runtime that is to run it.
+    fn new(parts: Parts, inbox: mpsc::UnboundedReceiver<Request>, tells: Tells) -> (Self, Ears) {
         let (notices, notices_out) = mpsc::channel(NOTICES);
         let (found, found_out) = mpsc::unbounded_channel();
         let (audio_in, audio) = mpsc::unbounded_channel();
@@ -157,9 +167,7 @@ impl Runtime {
             flows: BTreeMap::new(),
             paths: BTreeMap::new(),
             with_media: BTreeSet::new(),
-            warm: BTreeMap::new(),
-            rings: BTreeSet::new(),
-            tones: BTreeMap::new(),
+            sounds: Sounds::default(),
             last_stats: Vec::new(),
             notices,
             found,
@@ -168,42 +176,41 @@ impl Runtime {
             levels: tells.levels,
             farewell: None,
         };
-        drop(inside);
-        let run = move || tokio.block_on(runtime.run(ears, alarm));
-        std::thread::Builder::new()
-            .name("toestel".to_owned())
-            .spawn(run)
-            .map_err(EngineError::Thread)
+        (runtime, ears)
     }
 
     async fn run(mut self, mut ears: Ears, mut alarm: Alarm) {
-        loop {
-            self.drain();
-            if let Some(farewell) = self
-                .farewell
-                .take_if(|farewell| farewell.is_over(&self.phone, self.clock.now()))
-            {
-                self.part(farewell, &mut ears.notices).await;
-                return;
-            }
-            alarm.set(self.next_wake());
-            tokio::select! {
-                request = ears.inbox.recv(), if self.farewell.is_none() => match request {
-                    Some(request) => self.handle_request(request),
-                    None => self.begin_farewell(None),
-                },
-                Some(notice) = ears.notices.recv() => self.handle_flow(notice),
-                Some(Found { account, targets }) = ears.found.recv() => {
-                    self.tell(Input::Resolved { account, found: targets });
-                }
-                Some(event) = ears.audio.recv() => self.handle_audio(event),
-                () = network_change(&mut ears.network) => self.reconnect(Input::NetworkChanged),
-                ring = alarm.rings() => match ring {
-                    Ring::Due(wake) => self.handle_due(wake),
-                    Ring::Slept(duration) => self.reconnect(Input::Slept(duration)),
-                },
-            }
+        while self.turn(&mut ears, &mut alarm).await {}
+    }
+
+    /// Does what is wanted, then takes in the next thing that happens. False when the farewell is over.
+    async fn turn(&mut self, ears: &mut Ears, alarm: &mut Alarm) -> bool {
+        self.drain();
+        if let Some(farewell) = self
+            .farewell
+            .take_if(|farewell| farewell.is_over(&self.phone, self.clock.now()))
+        {
+            self.part(farewell, &mut ears.notices).await;
+            return false;
         }
+        alarm.set(self.next_wake());
+        tokio::select! {
+            request = ears.inbox.recv(), if self.farewell.is_none() => match request {
+                Some(request) => self.handle_request(request),
+                None => self.begin_farewell(None),
+            },
+            Some(notice) = ears.notices.recv() => self.handle_flow(notice),
+            Some(Found { account, targets }) = ears.found.recv() => {
+                self.tell(Input::Resolved { account, found: targets });
+            }
+            Some(event) = ears.audio.recv() => self.handle_audio(event),
+            () = network_change(&mut ears.network) => self.reconnect(Input::NetworkChanged),
+            ring = alarm.rings() => match ring {
+                Ring::Due(wake) => self.handle_due(wake),
+                Ring::Slept(duration) => self.reconnect(Input::Slept(duration)),
+            },
+        }
+        true
     }
 
     fn tell(&mut self, input: Input<'_>) {

@@ -423,4 +423,4 @@ fn in_words(name: &str, error: &NetError) -> DnsError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

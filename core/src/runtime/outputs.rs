@@ -1,9 +1,8 @@
 //! What the machine wants done, done: flows, look-ups, media paths, sound, and what is stored.
 
+use super::sounds::Readiness;
 use super::{CallStats, Found, Levels, Runtime, StatsReply};
 use crate::audio::AudioEvent;
-use crate::audio::tones::Tone;
-
 use crate::error::EngineError;
 use crate::net::flow::{Flow, FlowRequest, FlowTransport};
 use crate::net::tls::TlsClient;
@@ -144,8 +143,8 @@ impl Runtime {
                     ice: Vec::new(),
                 };
                 self.paths.insert(call, socket);
-                self.warm.insert(call, placed_here);
-                self.warm_up();
+                self.sounds.handle_path_opened(call, placed_here);
+                self.make_ready();
                 self.tell(Input::PathReady { call, path });
             }
             Err(error) => self.tell(Input::PathFailed {
@@ -160,19 +159,18 @@ impl Runtime {
         if self.with_media.remove(&call) {
             self.media.stop(call);
         }
-        self.warm.remove(&call);
-        self.warm_up();
+        self.sounds.handle_path_closed(call);
+        self.make_ready();
         if self.with_media.is_empty() {
             self.levels.send_replace(Levels::default());
         }
     }
 
-    /// What is ready ahead of time: nothing without a path, and no microphone while all that there is rings here.
-    fn warm_up(&self) {
-        if self.warm.is_empty() {
-            self.media.cool_down();
-        } else {
-            self.media.warm_up(self.warm.values().any(|placed_here| *placed_here));
+    fn make_ready(&self) {
+        match self.sounds.readiness() {
+            Readiness::Closed => self.media.cool_down(),
+            Readiness::Speaker => self.media.warm_up(false),
+            Readiness::SpeakerAndMicrophone => self.media.warm_up(true),
         }
     }
 
@@ -187,24 +185,9 @@ impl Runtime {
     }
 
     fn play(&mut self, call: CallId, sound: PhoneSound) {
-        let tone = match sound {
-            PhoneSound::Silence | PhoneSound::Ring => None,
-            PhoneSound::CallWaiting => Some(Tone::CallWaiting),
-            PhoneSound::Ringback => Some(Tone::RingBack),
-            PhoneSound::Busy => Some(Tone::Busy),
-            PhoneSound::Failed => Some(Tone::Congestion),
-        };
-        if sound == PhoneSound::Ring {
-            self.rings.insert(call);
-        } else {
-            self.rings.remove(&call);
-        }
-        match tone {
-            Some(tone) => drop(self.tones.insert(call, tone)),
-            None => drop(self.tones.remove(&call)),
-        }
-        self.media.ring(!self.rings.is_empty());
-        self.media.tone(self.tones.values().next_back().copied());
+        self.sounds.handle_sound(call, sound);
+        self.media.ring(self.sounds.rings());
+        self.media.tone(self.sounds.tone());
     }
 
     fn remember(&mut self, account: AccountId, memory: AccountMemory) {

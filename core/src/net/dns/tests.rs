@@ -11,9 +11,9 @@ use tokio::net::UdpSocket;
 /// Names with their records, each as `TYPE data`; a name that is not there does not exist.
 type Zone = BTreeMap<&'static str, Vec<&'static str>>;
 
-struct Server {
-    resolver: Resolver,
-    questions: Arc<AtomicUsize>,
+pub(crate) struct Server {
+    pub resolver: Resolver,
+    pub questions: Arc<AtomicUsize>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -23,7 +23,7 @@ impl Drop for Server {
     }
 }
 
-async fn serve<const N: usize>(zone: [(&'static str, &[&'static str]); N]) -> Server {
+pub(crate) async fn serve<const N: usize>(zone: [(&'static str, &[&'static str]); N]) -> Server {
     let zone: Zone = zone
         .into_iter()
         .map(|(name, records)| (name, records.to_vec()))
