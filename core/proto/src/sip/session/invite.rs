@@ -230,7 +230,12 @@ impl Leg {
         }
         self.peer.learn(&response.headers);
         self.adopt_session_timer(response, now);
-        self.acked = Some(Acked { id, invite, ack: None });
+        self.acked = Some(Acked {
+            id,
+            invite,
+            ack: None,
+            over_at: now + out.settings.patience(),
+        });
         let preview = self.preview.take();
         let sdp = description(&response.headers, &response.body)
             .unwrap_or_default()

@@ -81,6 +81,8 @@ pub(super) struct Acked {
     pub(super) id: RequestId,
     pub(super) invite: Request,
     pub(super) ack: Option<Request>,
+    /// The 2xx may come again until then: 64*T1 after the first time (RFC 3261 13.2.2.4).
+    pub(super) over_at: Instant,
 }
 
 /// Where the owner's answer to the other side's offer has to go.
@@ -346,6 +348,17 @@ impl Leg {
                 *slot = Some(new);
             }
         }
+    }
+
+    /// Stops waiting for repetitions of the 2xx that we acknowledged, once their time is over.
+    pub(super) fn forget_ack(&mut self, now: Instant) {
+        self.acked.take_if(|acked| acked.over_at <= now);
+    }
+
+    /// When the other side's 2xx comes no more.
+    pub(super) fn ack_wake(&self) -> Option<Wake> {
+        let acked = self.acked.as_ref()?;
+        Some(Wake::new(acked.over_at, "repetitions of a 2xx"))
     }
 
     /// Whether nobody waits for this leg any more.

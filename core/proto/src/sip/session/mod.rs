@@ -109,7 +109,7 @@ impl Session {
     }
 
     /// Whether the call is over and the other side knows. Unlike [`Output::Released`] it does not wait for branches of
-    /// our INVITE that have never said anything.
+    /// our INVITE that have never said anything, nor for repetitions of what we acknowledged.
     pub fn is_settled(&self) -> bool {
         let waits = self.dialled.as_ref().is_some_and(|dialled| !dialled.is_answered());
         self.phase == Phase::Ended
@@ -126,7 +126,9 @@ impl Session {
 
     /// When [`Session::handle_timeout`] has to be called. It may change with every other call.
     pub fn poll_wake(&self) -> Option<Wake> {
-        let legs = self.legs.values().map(Leg::next_wake);
+        let over = self.phase == Phase::Ended;
+        let acks = self.legs.values().filter(|_| over).map(Leg::ack_wake);
+        let legs = self.legs.values().map(Leg::next_wake).chain(acks);
         earliest(legs.chain([self.dialled.as_ref().and_then(Dialled::wake)]))
     }
 
@@ -233,10 +235,16 @@ impl Session {
                 Flow::Continue(())
             });
         }
-        let quiet = self.out.requests.is_empty() && self.dialled.is_none() && self.legs.values().all(Leg::owes_nothing);
-        if self.phase == Phase::Ended && quiet && !self.released {
+        if self.phase == Phase::Ended && !self.released && self.is_forgotten(now) {
             self.released = true;
             self.out.push(Output::Released);
         }
+    }
+
+    /// Whether nothing can come any more that this session, which is over, has to answer.
+    fn is_forgotten(&mut self, now: Instant) -> bool {
+        self.legs.values_mut().for_each(|leg| leg.forget_ack(now));
+        let legs_are_done = self.legs.values().all(|leg| leg.owes_nothing() && leg.acked.is_none());
+        legs_are_done && self.out.requests.is_empty() && self.dialled.is_none()
     }
 }

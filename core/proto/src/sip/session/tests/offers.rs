@@ -34,6 +34,25 @@ fn hold_and_resume_are_offers_that_come_back_as_answers() {
 }
 
 #[test]
+fn a_2xx_that_is_repeated_after_the_call_is_over_is_acknowledged_for_64_t1() {
+    let mut bench = Bench::talking();
+    bench.wait(Duration::from_secs(60));
+    let (id, reinvite) = offering(&mut bench);
+    let success = reply_sdp(&reinvite, 200, "b", "held");
+    bench.response(id, &success);
+    bench.act(|session, now| session.hangup(None, now));
+    let (bye_id, bye) = bench.sent(Method::Bye);
+    bench.response(bye_id, &reply(&bye, 480, "b"));
+    assert_eq!((bench.ended, bench.released), (1, 0), "the other side may lack our ACK");
+    bench.clear();
+    bench.wait(Duration::from_secs(31));
+    bench.response(id, &success);
+    assert_eq!(bench.acks().len(), 1);
+    bench.wait(Duration::from_secs(1));
+    bench.assert_released();
+}
+
+#[test]
 fn the_other_sides_hold_is_answered_by_the_owner_and_acknowledged() {
     let mut bench = Bench::answered();
     let reinvite = bench.peer_request(Method::Invite, Some("hold"));
@@ -326,6 +345,7 @@ fn a_200_to_a_reinvite_that_crosses_our_bye_is_still_acknowledged() {
     assert_eq!(bench.released, 0, "the INVITE has no final response yet");
     bench.response(id, &reply_sdp(&reinvite, 200, "b", "yes"));
     assert_eq!(bench.acks().len(), 1);
+    bench.wait(Duration::from_secs(32));
     bench.assert_released();
 }
 
