@@ -268,7 +268,13 @@ impl Registration {
 
     /// Remove the binding. Ends in [`Output::Unregistered`] with [`Reason::Asked`], at once where there is no flow.
     pub fn unregister(&mut self) {
-        let is_bound = self.binding.is_some() || matches!(self.state, State::Asking(_));
+        let asking = match &self.state {
+            State::Asking(pending) => Some(pending.contact.clone()),
+            _ => None,
+        };
+        let is_bound = self.binding.is_some() || asking.is_some();
+        // What is on its way may be bound under another address than what was confirmed last.
+        asking.into_iter().for_each(|contact| self.add_leftover(contact));
         if self.flow.is_some() && is_bound {
             self.send(Purpose::Unbind);
         } else {

@@ -41,6 +41,8 @@ impl Answer<'_> {
         let removed = &self.pending.removed;
         registration.leftovers.retain(|left| !removed.contains(left));
         if self.pending.purpose == Purpose::Unbind {
+            let unbound = &self.pending.contact;
+            registration.leftovers.retain(|left| !left.equivalent(unbound));
             registration.store(registration.leftovers.clone());
             registration.end(Reason::Asked);
         } else {

@@ -772,6 +772,28 @@ fn unregistering_removes_the_binding_and_ends() {
 }
 
 #[test]
+fn unregistering_while_the_address_is_repaired_removes_the_new_one_too() {
+    let mut world = World::new();
+    world.nat = Some("203.0.113.7:61000".parse().unwrap());
+    world.registrar.challenges = false;
+    world.registration.start();
+    let (flow, repair) = loop {
+        match world.registration.poll_output().unwrap() {
+            Output::NeedFlow => world.open_flow(),
+            Output::Send { flow, request } if world.registrar.log.is_empty() => world.send(flow, request),
+            Output::Send { flow, request } => break (flow, request),
+            _ => {}
+        }
+    };
+    world.registration.unregister();
+    world.send(flow, repair);
+    assert_eq!(world.registrar.bindings.len(), 1, "its answer comes too late to matter");
+    world.settle();
+    assert_eq!(world.registrar.bindings.len(), 0);
+    assert_eq!(world.stored, []);
+}
+
+#[test]
 fn unregistering_ends_even_if_nobody_answers_or_there_is_no_flow() {
     let mut silent = World::registered();
     silent.silent = true;
