@@ -45,6 +45,7 @@ impl Call {
         match event {
             SessionEvent::Progress { status, .. } => self.handle_progress(status),
             SessionEvent::EarlyAnswer { sdp, .. } => self.handle_early_answer(&sdp),
+            SessionEvent::Redirected => self.handle_redirected(),
             SessionEvent::Answered { sdp, .. } => self.handle_answered(sdp.as_ref(), turn),
             SessionEvent::AnswerReceived { sdp, .. } => self.handle_answer(&sdp, turn),
             SessionEvent::OfferReceived { sdp, .. } => self.handle_offer(sdp, turn),
@@ -77,6 +78,12 @@ impl Call {
             self.outputs.push_back(Output::Sound(PhoneSound::Silence));
             self.start_media();
         }
+    }
+
+    fn handle_redirected(&mut self) {
+        tracing::info!(call = %self.id, "the number has moved, and is called where it is now");
+        (self.progress.ringing, self.progress.early) = (false, false);
+        self.outputs.push_back(Output::Sound(PhoneSound::Silence));
     }
 
     fn handle_answered(&mut self, sdp: Option<&Bytes>, turn: &mut Turn<'_>) {

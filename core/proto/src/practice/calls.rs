@@ -83,6 +83,7 @@ impl Exchange {
             Event::Info { content_type, body } => self.pass_info(leg, content_type.as_deref(), body, now),
             Event::Ended(ended) => self.end(leg, ended.status, now),
             Event::EarlyAnswer { .. }
+            | Event::Redirected
             | Event::Confirmed
             | Event::RemoteTargetChanged(_)
             | Event::Outcome { .. }

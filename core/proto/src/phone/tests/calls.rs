@@ -363,3 +363,98 @@ fn what_was_muted_before_the_sound_began_is_muted_when_it_begins() {
     assert_eq!(order, ["mute", "plan"]);
     assert!(bench.call(call).muted);
 }
+
+/// A refusal that names these places.
+fn redirect(bench: &mut Bench, invite: &Request, places: &[&str]) {
+    let mut response = reply(invite, 302, "r", None);
+    response.headers.remove(HeaderName::Contact);
+    for place in places {
+        response.headers.push(HeaderName::Contact, *place);
+    }
+    bench.deliver(&response.to_bytes());
+}
+
+#[test]
+fn a_call_follows_the_pbx_to_where_the_number_has_moved() {
+    let mut bench = Bench::new();
+    let call = bench.dial("1002");
+    let first = bench.request(Method::Invite);
+    bench.reply(&first, 180, "b", None);
+    let places = [
+        "<tel:+31201234567>",
+        "<sip:1003@pbx.example?Subject=x>",
+        "<sip:1004@pbx.example>",
+    ];
+    redirect(&mut bench, &first, &places);
+    let second = bench.request(Method::Invite);
+    assert_eq!(second.uri.to_string(), "sip:1003@pbx.example");
+    assert_eq!(
+        (&second.to, &second.call_id, second.cseq),
+        (&first.to, &first.call_id, first.cseq + 1)
+    );
+    assert_eq!(second.body, first.body);
+    assert_eq!(bench.call(call).state, CallState::Dialing);
+    assert_eq!(
+        bench.sounds(),
+        [(call, PhoneSound::Ringback), (call, PhoneSound::Silence)]
+    );
+    bench.reply(&second, 180, "c", None);
+    assert_eq!(bench.sounds(), [(call, PhoneSound::Ringback)]);
+    bench.reply(&second, 200, "c", Some(ANSWER));
+    bench.request(Method::Ack);
+    assert_eq!(bench.call(call).state, CallState::Active);
+    bench.command(Command::Hangup { call: None }).unwrap();
+    let bye = bench.request(Method::Bye);
+    bench.reply(&bye, 200, "c", None);
+    bench.run(SECOND * 60);
+    assert_eq!(bench.phone.load(), Load::default());
+}
+
+#[test]
+fn a_number_that_moves_in_circles_or_nowhere_ends_the_call_with_a_reason() {
+    for places in [&["<sip:1003@pbx.example>"][..], &["<tel:+31201234567>"], &[]] {
+        let mut bench = Bench::new();
+        bench.dial("1002");
+        for _ in 0..20 {
+            if bench.said.is_empty() {
+                break;
+            }
+            let invite = bench.request(Method::Invite);
+            redirect(&mut bench, &invite, places);
+            bench.request(Method::Ack);
+        }
+        let (code, reason) = bench.end();
+        assert_eq!(code, Some(302));
+        assert!(reason.unwrap().contains("has moved"));
+    }
+}
+
+#[test]
+fn a_call_is_led_on_five_times_at_most() {
+    let mut bench = Bench::new();
+    bench.dial("1002");
+    let mut asked = 0;
+    while !bench.said.is_empty() {
+        let invite = bench.request(Method::Invite);
+        asked += 1;
+        redirect(&mut bench, &invite, &[&format!("<sip:{}@pbx.example>", 2000 + asked)]);
+        bench.request(Method::Ack);
+    }
+    assert_eq!((asked, bench.end().0), (6, Some(302)));
+}
+
+#[test]
+fn a_call_that_was_given_up_is_led_nowhere() {
+    let mut bench = Bench::new();
+    bench.dial("1002");
+    let invite = bench.request(Method::Invite);
+    bench.reply(&invite, 180, "b", None);
+    bench.command(Command::Hangup { call: None }).unwrap();
+    redirect(&mut bench, &invite, &["<sip:1003@pbx.example>"]);
+    assert!(
+        bench
+            .said
+            .iter()
+            .all(|said| !matches!(&said.message, Message::Request(request) if request.method == Method::Invite))
+    );
+}

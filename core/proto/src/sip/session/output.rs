@@ -78,6 +78,8 @@ pub enum Event {
         /// Whether it is the answer for good (RFC 3262), or only a preview of what the 2xx will bring.
         reliable: bool,
     },
+    /// A 3xx led the call to another place, where it begins anew: what rang there or was heard from there is void.
+    Redirected,
     /// Our INVITE was accepted. The first 2xx decides; the other branches are hung up.
     Answered {
         /// Who answered.

@@ -1,5 +1,6 @@
 //! The first INVITE of a call that we place, its forks and its cancellation (RFC 3261 9.1, 13.2).
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::leg::{Flow, Leg, Over};
@@ -14,12 +15,18 @@ use bytes::Bytes;
 use crate::random::Random;
 use crate::sip::dialog::Dialog;
 use crate::sip::endpoint::Failure;
-use crate::sip::msg::{HeaderName, Method, NameAddr, Reason, Request, Response, StatusCode};
+use crate::sip::msg::{HeaderName, Method, NameAddr, Reason, Request, Response, StatusCode, Uri};
 use crate::sip::offer_answer::{Carrier, Meaning, Side};
 use crate::time::{Instant, Wake};
 
 /// How often a 422 is followed.
 const TRIES: u32 = 4;
+
+/// How often a 3xx is followed.
+const REDIRECTS: usize = 5;
+
+/// The preference of a Contact that names none: as good as any (RFC 3261 20.10).
+const MOST_WANTED: u16 = 1_000;
 
 /// Our first INVITE.
 #[derive(Clone, PartialEq, Debug)]
@@ -28,6 +35,8 @@ pub(super) struct Dialled {
     pub(super) invite: Request,
     /// How often a 422 made us ask again.
     tries: u32,
+    /// Where it was sent: first to whom we called, then where a 3xx led.
+    places: Vec<Uri>,
     /// Whether a 2xx came.
     answered: bool,
     /// When no further branch can answer: 64*T1 after the first 2xx (13.2.2.4).
@@ -35,14 +44,41 @@ pub(super) struct Dialled {
 }
 
 impl Dialled {
-    fn new(id: RequestId, invite: Request, tries: u32) -> Self {
+    fn new(id: RequestId, invite: Request) -> Self {
         Self {
             id,
+            tries: 0,
+            places: vec![invite.uri.clone()],
             invite,
-            tries,
             answered: false,
             over_at: None,
         }
+    }
+
+    /// The same INVITE for a new transaction. Its password has been counted; the account adds a new one.
+    fn anew(&self) -> Request {
+        let mut invite = self.invite.clone();
+        invite.cseq = invite.cseq.saturating_add(1);
+        invite.headers.remove(HeaderName::Authorization);
+        invite.headers.remove(HeaderName::ProxyAuthorization);
+        invite
+    }
+
+    /// Where a 300, 301 or 302 leads that can be dialled and was not tried yet (8.1.3.4). 305 names no place but a
+    /// proxy, which only the account's settings may; 380 describes some other service.
+    fn next_place(&self, response: &Response) -> Option<Uri> {
+        let moved = matches!(
+            response.status,
+            StatusCode::MULTIPLE_CHOICES | StatusCode::MOVED_PERMANENTLY | StatusCode::MOVED_TEMPORARILY
+        );
+        if !moved || self.places.len() > REDIRECTS {
+            return None;
+        }
+        let contacts = response.headers.contacts();
+        let mut named: Vec<&NameAddr> = contacts.as_slice().iter().collect();
+        named.sort_by_key(|contact| Reverse(contact.q().unwrap_or(MOST_WANTED)));
+        let mut places = named.into_iter().map(|contact| contact.uri.clone().without_headers());
+        places.find(|place| place.is_sip() && !self.places.iter().any(|tried| tried.equivalent(place)))
     }
 
     pub(super) const fn is_answered(&self) -> bool {
@@ -69,7 +105,7 @@ impl Session {
             call_id,
             local,
             phase: Phase::Calling,
-            dialled: Some(Dialled::new(id, invite, 0)),
+            dialled: Some(Dialled::new(id, invite)),
             legs: BTreeMap::new(),
             chosen: None,
             released: false,
@@ -155,6 +191,10 @@ impl Session {
             self.dial_longer(dialled, min_se);
             return;
         }
+        if let Some(place) = dialled.next_place(response) {
+            self.dial_elsewhere(dialled, place);
+            return;
+        }
         let by = match failure {
             Some(Failure::Timeout) => EndedBy::NoResponse,
             Some(Failure::FlowLost) => EndedBy::FlowLost,
@@ -176,21 +216,35 @@ impl Session {
     }
 
     /// Asks again with the Session-Expires that the 422 demands (RFC 4028 7.3).
-    fn dial_longer(&mut self, dialled: Dialled, min_se: u32) {
-        let mut invite = dialled.invite;
-        invite.cseq = invite.cseq.saturating_add(1);
+    fn dial_longer(&mut self, mut dialled: Dialled, min_se: u32) {
+        let mut invite = dialled.anew();
         let seconds = self.out.settings.interval_seconds().unwrap_or(min_se);
         write_session_timer(&self.out.settings, &mut invite.headers, seconds, Some(min_se), None);
-        let id = self.out.send("", invite.clone(), Purpose::Dial);
-        self.dialled = Some(Dialled::new(id, invite, dialled.tries.saturating_add(1)));
+        dialled.tries = dialled.tries.saturating_add(1);
+        self.send_invite(dialled, invite);
+    }
+
+    /// Places the same call where its number has moved, by the same route: what may be called there is the server's
+    /// decision, as it was here.
+    fn dial_elsewhere(&mut self, mut dialled: Dialled, place: Uri) {
+        let mut invite = dialled.anew();
+        invite.uri = place.clone();
+        dialled.places.push(place);
+        self.out.event(Event::Redirected);
+        self.send_invite(dialled, invite);
     }
 
     /// The same INVITE goes out again with credentials, as a new transaction (RFC 3261 22.2).
     pub(super) fn dial_again(&mut self, mut invite: Request) -> RequestId {
         invite.cseq = invite.cseq.saturating_add(1);
-        let tries = self.dialled.as_ref().map_or(0, |dialled| dialled.tries);
+        let dialled = self.dialled.take();
+        let dialled = dialled.unwrap_or_else(|| Dialled::new(RequestId(0), invite.clone()));
+        self.send_invite(dialled, invite)
+    }
+
+    fn send_invite(&mut self, dialled: Dialled, invite: Request) -> RequestId {
         let id = self.out.send("", invite.clone(), Purpose::Dial);
-        self.dialled = Some(Dialled::new(id, invite, tries));
+        self.dialled = Some(Dialled { id, invite, ..dialled });
         id
     }
 

@@ -180,7 +180,7 @@ fn a_200_that_crosses_the_cancel_is_acknowledged_and_hung_up() {
 #[test]
 fn a_refusal_brings_its_status_reasons_warnings_and_targets() {
     let (mut bench, id, invite) = Bench::dialling(Some(sdp("offer")));
-    let mut moved = Response::to(&invite, status(302)).with_to_tag("b");
+    let mut moved = Response::to(&invite, status(305)).with_to_tag("b");
     moved.headers.push(
         HeaderName::Contact,
         "<sip:carol@example.org>;q=0.8, <sip:dave@example.org>",
@@ -189,7 +189,7 @@ fn a_refusal_brings_its_status_reasons_warnings_and_targets() {
     moved.headers.push(HeaderName::Warning, "399 pbx \"Forwarded\"");
     bench.response(id, &moved);
     let end = bench.end().clone();
-    assert_eq!((end.by, end.status), (EndedBy::Them, Some(status(302))));
+    assert_eq!((end.by, end.status), (EndedBy::Them, Some(status(305))));
     assert_eq!(
         end.targets
             .iter()
@@ -266,6 +266,48 @@ fn a_challenge_is_the_owners_and_the_ack_carries_the_credentials() {
         Some("Digest x")
     );
     assert_eq!(bench.acks()[0].cseq, again.cseq);
+}
+
+#[test]
+fn of_several_places_the_preferred_is_called_first_and_each_once() {
+    let (mut bench, mut id, mut invite) = Bench::dialling(Some(sdp("offer")));
+    let mut called = Vec::new();
+    loop {
+        let mut moved = Response::to(&invite, status(300)).with_to_tag("b");
+        let places = "<sip:carol@example.org>;q=0.8, <sip:dave@example.org>, <sip:erin@example.org>;q=0.9";
+        moved.headers.push(HeaderName::Contact, places);
+        bench.response(id, &moved);
+        if bench.ended > 0 {
+            break;
+        }
+        (id, invite) = bench.sent(Method::Invite);
+        called.push(invite.uri.to_string());
+    }
+    assert_eq!(
+        called,
+        ["sip:dave@example.org", "sip:erin@example.org", "sip:carol@example.org"]
+    );
+    bench.assert_released();
+}
+
+#[test]
+fn an_invite_that_is_asked_for_anew_leaves_its_counted_password_behind() {
+    for (code, name, value) in [
+        (422, HeaderName::MinSe, "3600"),
+        (302, HeaderName::Contact, "<sip:carol@example.org>"),
+    ] {
+        let (mut bench, id, invite) = Bench::dialling(Some(sdp("offer")));
+        bench.response(id, &Response::to(&invite, status(407)));
+        let retry = Retry::of(HeaderName::ProxyAuthorization, "Digest x");
+        bench.act(|session, now| session.retry_with(id, &retry, now));
+        let (id, again) = bench.sent(Method::Invite);
+        let mut elsewhere = Response::to(&again, status(code)).with_to_tag("b");
+        elsewhere.headers.push(name, value);
+        bench.response(id, &elsewhere);
+        let (_, anew) = bench.sent(Method::Invite);
+        assert_eq!((anew.cseq, anew.body), (again.cseq + 1, sdp("offer")));
+        assert!(!anew.headers.has(HeaderName::ProxyAuthorization), "{code}");
+    }
 }
 
 #[test]
