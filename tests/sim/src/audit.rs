@@ -29,6 +29,8 @@ pub struct Audit {
     pub registers: u64,
     /// REGISTERs that carried a password, repetitions not counted.
     pub logins: u64,
+    /// PRACKs that were sent, repetitions not counted.
+    pub pracks: u64,
 }
 
 impl Audit {
@@ -102,6 +104,7 @@ impl Audit {
             self.check_sequence(request);
             self.check_nonces(request);
         }
+        self.pracks += u64::from(request.method == Method::Prack);
         if request.method == Method::Register {
             self.check_refresh(now);
             self.refresh_due = None;

@@ -19,6 +19,15 @@ pub enum Call {
         /// Who rings.
         callees: Vec<usize>,
     },
+    /// One phone and the exchange itself.
+    WithExchange {
+        /// Which one.
+        phone: usize,
+        /// Whether the phone called.
+        placed: bool,
+        /// How far it is.
+        state: CallState,
+    },
     /// Two phones talk.
     Talking {
         /// Who called, and who answered.
@@ -60,6 +69,12 @@ impl Model {
     pub fn differences(&self, world: &World) -> Vec<String> {
         let mut found = Vec::new();
         for phone in 0..world.hosts.len() {
+            let is_with_exchange = matches!(&self.call, Call::WithExchange { phone: with, .. } if *with == phone);
+            if world.exchange.is_busy_with(&numbers::extension(phone)) != is_with_exchange {
+                found.push(format!(
+                    "the exchange does not agree with phone {phone} on a call between them"
+                ));
+            }
             found.extend(self.difference_of_registration(world, phone));
             found.extend(
                 self.difference_of_call(world, phone)
@@ -138,9 +153,10 @@ impl Model {
                 call.id, call.state
             ));
         }
-        // A 180 by datagram is sent once, and may be lost.
-        let is_datagram = world.setup.transport == Transport::Udp;
-        if is_datagram && expected.state == CallState::Ringing && call.state == CallState::Dialing {
+        // By datagram a 180 or 183 is sent once and may be lost, unless it has to be acknowledged.
+        let may_be_lost = world.setup.transport == Transport::Udp && !world.exchange.rules.reliable;
+        let was_told = matches!(expected.state, CallState::Ringing | CallState::Early);
+        if may_be_lost && was_told && call.state == CallState::Dialing {
             return None;
         }
         expected.difference(call, world.setup.media)
@@ -153,6 +169,15 @@ impl Model {
             }
             Call::Ringing { callees, .. } if callees.contains(&phone) => {
                 (CallDirection::In, CallState::Ringing, HeldBy::None, false)
+            }
+            Call::WithExchange {
+                phone: with,
+                placed,
+                state,
+            } if *with == phone => {
+                let direction = if *placed { CallDirection::Out } else { CallDirection::In };
+                let held_by = HeldBy::of(*state == CallState::Held, false);
+                (direction, *state, held_by, false)
             }
             Call::Talking { ends, holds, muted } => {
                 let side = ends.iter().position(|end| *end == phone)?;
@@ -176,6 +201,9 @@ impl Model {
 
     /// Keys match pairwise, each sends to where the other listens, and only who may speak speaks.
     fn difference_of_media(&self, world: &World) -> Option<String> {
+        if let Call::WithExchange { phone, state, .. } = &self.call {
+            return difference_of_exchange(world, *phone, *state);
+        }
         let Call::Talking { ends, holds, .. } = &self.call else {
             return None;
         };
@@ -230,6 +258,21 @@ impl Expected {
         let encrypted = media != MediaPolicy::Off;
         (talks && call.suite.is_some() != encrypted).then(|| format!("is protected by {:?}", call.suite))
     }
+}
+
+/// The same for a phone and the exchange, which never holds.
+fn difference_of_exchange(world: &World, phone: usize, state: CallState) -> Option<String> {
+    let call = world.hosts[phone].only_call(world.now)?;
+    // Nothing is agreed while it rings, or its 183 was lost.
+    if matches!(call.state, CallState::Ringing | CallState::Dialing) {
+        return None;
+    }
+    if !world.hears_exchange(phone, call.id) {
+        return Some(format!("phone {phone} and the exchange do not understand each other"));
+    }
+    let expected = Direction::of(true, state != CallState::Held);
+    let direction = world.hosts[phone].plans[&call.id].direction;
+    (direction != expected).then(|| format!("phone {phone} has media {direction:?}, not {expected:?}"))
 }
 
 fn only_call(world: &World, phone: usize) -> Option<CallId> {

@@ -5,6 +5,7 @@
 //! complaint.
 
 mod calls;
+mod exchange;
 mod transition;
 mod troubles;
 
@@ -28,6 +29,9 @@ const SOON: Duration = Duration::from_secs(40);
 
 /// How often what takes long is done in one walk: often enough, and a day has time for calls too.
 const LONG_ONES: u64 = 7;
+
+/// Of how many that are drawn the rarest is taken.
+const DRAWS: usize = 8;
 
 /// What a walk did.
 #[derive(Clone, Debug, Default)]
@@ -107,9 +111,10 @@ impl Walk {
             .into_iter()
             .filter(|transition| transition.is_possible(&self.model, &self.world.setup))
             .filter(|transition| !transition.is_long() || self.taken(*transition) < LONG_ONES)
+            .flat_map(|transition| std::iter::repeat_n(transition, transition.weight()))
             .collect();
         // What was taken least is the likelier of several.
-        let drawn = [(); 8].map(|()| self.pick(&possible));
+        let drawn = [(); DRAWS].map(|()| self.pick(&possible));
         let transition = drawn.into_iter().min_by_key(|transition| self.taken(*transition));
         if let Some(transition) = transition {
             self.take(transition);
@@ -139,7 +144,9 @@ impl Walk {
     fn end_call(&mut self) {
         match self.model.call {
             Call::None => {}
-            Call::Ringing { caller, .. } => self.command(caller, Command::Hangup { call: None }),
+            Call::WithExchange { phone: caller, .. } | Call::Ringing { caller, .. } => {
+                self.command(caller, Command::Hangup { call: None });
+            }
             Call::Talking { ends, .. } => self.command(ends[0], Command::Hangup { call: None }),
         }
         self.model.call = Call::None;
@@ -267,6 +274,7 @@ pub fn setup_of(seed: u64) -> Setup {
         expires: *dealt(seed / 3, &[60, 120, 180]),
         outbound: *dealt(seed / 4, &[true, false]),
         challenge_calls: *dealt(seed, &[Some(407), Some(401), None]),
+        reliable: *dealt(seed / 5, &[false, true]),
     }
 }
 

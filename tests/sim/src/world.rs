@@ -49,6 +49,8 @@ pub struct Setup {
     pub outbound: bool,
     /// The status with which the exchange asks for a password before it lets a call pass.
     pub challenge_calls: Option<u16>,
+    /// Whether the exchange wants ringing and early media to be acknowledged.
+    pub reliable: bool,
 }
 
 impl Default for Setup {
@@ -62,6 +64,7 @@ impl Default for Setup {
             expires: 300,
             outbound: true,
             challenge_calls: Some(407),
+            reliable: false,
         }
     }
 }
@@ -182,6 +185,8 @@ impl World {
             nonce_life: Duration::from_secs(3_600),
             users: users.collect(),
             refuse_register: None,
+            reliable: setup.reliable,
+            media: setup.media,
         };
         let exchange = Exchange::new(rules, Random::seeded(random.u64()));
         let hosts = (0..setup.phones)
@@ -423,7 +428,7 @@ impl World {
         if !self.hosts[host].plans.contains_key(&call) {
             return;
         }
-        if self.talker(host, call).is_none() {
+        if self.talker(host, call).is_none() && !self.hears_exchange(host, call) {
             let fact = MediaFact::NothingFor(SILENCE);
             self.tell(host, Input::Media { call, fact });
         }
@@ -443,6 +448,30 @@ impl World {
             let back = other.plans.get(theirs)?;
             (back.remote_rtp == *path).then_some((index, *theirs))
         })
+    }
+
+    /// Whether this call is with the exchange itself, each sends to where the other listens, and the keys match.
+    pub fn hears_exchange(&self, host: usize, call: CallId) -> bool {
+        let machine = &self.hosts[host];
+        let found = (machine.plans.get(&call), machine.paths.get(&call));
+        let ((Some(plan), Some(path)), Some((agreed, desk))) = (found, self.exchange.agreed(&machine.config.user))
+        else {
+            return false;
+        };
+        let keys_match = match (&plan.srtp, &agreed.srtp) {
+            (Some(ours), Some(theirs)) => {
+                ours.suite() == theirs.suite
+                    && (&ours.local().key, &ours.local().salt) == (&theirs.remote.key, &theirs.remote.salt)
+                    && (&ours.remote().key, &ours.remote().salt) == (&theirs.local.key, &theirs.local.salt)
+            }
+            (None, None) => true,
+            _ => false,
+        };
+        keys_match
+            && plan.remote_rtp == desk
+            && agreed.remote.is_some_and(|remote| remote.rtp == *path)
+            && plan.direction == agreed.direction.reversed()
+            && plan.send.codec == agreed.send.codec
     }
 
     /// Carries out what everybody wants, until nobody wants anything.

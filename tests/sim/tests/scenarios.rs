@@ -11,6 +11,7 @@ use toestel_proto::account::AccountMemory;
 use toestel_proto::account_config::Transport;
 use toestel_proto::codec::MediaPolicy;
 use toestel_proto::phone::{CallState, Command, HeldBy};
+use toestel_sim::network::Weather;
 use toestel_sim::world::{PASSWORD, Server};
 use toestel_sim::{Setup, Walk, World};
 
@@ -74,6 +75,28 @@ fn behind_nat(memory: u64) -> Setup {
         nat_memory: Some(seconds(memory)),
         ..Setup::default()
     }
+}
+
+fn by_tcp() -> Setup {
+    Setup {
+        transport: Transport::Tcp,
+        media: MediaPolicy::Off,
+        ..Setup::default()
+    }
+}
+
+/// Ringing and early media have to be acknowledged.
+fn reliable(setup: Setup) -> Setup {
+    Setup {
+        reliable: true,
+        ..setup
+    }
+}
+
+/// A phone and the exchange hear each other: keys and addresses match.
+fn hears_exchange(world: &World, phone: usize) -> bool {
+    let call = world.hosts[phone].only_call(world.now);
+    call.is_some_and(|call| world.hears_exchange(phone, call.id))
 }
 
 fn by_datagram() -> Setup {
@@ -509,6 +532,168 @@ fn a_phone_that_says_farewell_in_a_call_hangs_up_and_unregisters() {
     assert!(world.run_until(seconds(2), |world| world.hosts[0].phone.is_quiet()));
     assert!(nobody_talks(&world) && world.exchange.bindings("1001", world.now).is_empty());
     world.assert_sound();
+}
+
+#[test]
+fn an_announcement_is_heard_before_the_answer_and_the_answer_agrees_nothing_new() {
+    for setup in [
+        Setup::default(),
+        reliable(Setup::default()),
+        by_tcp(),
+        reliable(by_datagram()),
+    ] {
+        let acknowledged = u64::from(setup.reliable);
+        let mut world = registered(setup);
+        world.command(0, dial("610")).unwrap();
+        assert!(world.run_until(seconds(5), |world| world.state(0) == Some(CallState::Early)));
+        assert!(hears_exchange(&world, 0));
+        let call = world.hosts[0].only_call(world.now).unwrap().id;
+        let early = world.hosts[0].plans[&call].clone();
+        world.run(seconds(30));
+        assert_eq!(world.state(0), Some(CallState::Early), "an announcement may be long");
+        world.exchange_picks_up(0);
+        assert!(world.run_until(seconds(5), |world| world.state(0) == Some(CallState::Active)));
+        assert!(world.hosts[0].plans[&call] == early && hears_exchange(&world, 0));
+        assert_eq!(world.hosts[0].audit.pracks, acknowledged);
+        world.exchange_hangs_up(0);
+        assert!(world.run_until(seconds(5), nobody_talks));
+        world.assert_sound();
+    }
+}
+
+#[test]
+fn a_caller_who_has_heard_enough_of_an_announcement_hangs_up() {
+    for setup in [Setup::default(), reliable(Setup::default())] {
+        let mut world = registered(setup);
+        world.command(0, dial("610")).unwrap();
+        assert!(world.run_until(seconds(5), |world| world.state(0) == Some(CallState::Early)));
+        world.command(0, HANG_UP).unwrap();
+        world.run(seconds(40));
+        assert!(nobody_talks(&world) && world.hosts[0].plans.is_empty());
+        assert_eq!(
+            (world.exchange.unfinished(), world.hosts[0].phone.is_quiet()),
+            (0, true)
+        );
+        world.assert_sound();
+    }
+}
+
+#[test]
+fn who_calls_without_an_offer_gets_ours_and_both_hear_each_other() {
+    for setup in [Setup::default(), by_tcp(), by_datagram()] {
+        let mut world = registered(setup);
+        world.exchange_calls(0);
+        assert!(world.run_until(seconds(5), |world| world.state(0) == Some(CallState::Ringing)));
+        assert!(
+            world.hosts[0].plans.is_empty(),
+            "nothing is agreed, and no microphone is open"
+        );
+        world.command(0, ANSWER).unwrap();
+        assert!(world.run_until(seconds(5), |world| hears_exchange(world, 0)));
+        assert_eq!(world.state(0), Some(CallState::Active));
+        world.command(0, HOLD).unwrap();
+        assert!(world.run_until(seconds(5), |world| world.state(0) == Some(CallState::Held)));
+        world.command(0, HANG_UP).unwrap();
+        world.run(seconds(40));
+        assert!(nobody_talks(&world) && world.exchange.unfinished() == 0);
+        world.assert_sound();
+    }
+}
+
+#[test]
+fn who_calls_without_an_offer_waits_for_a_path_that_takes_three_seconds() {
+    let mut world = registered(Setup::default());
+    world.path_delay = seconds(3);
+    world.exchange_calls(0);
+    assert!(world.run_until(seconds(1), |world| world.state(0) == Some(CallState::Ringing)));
+    world.command(0, ANSWER).unwrap();
+    world.run(seconds(1));
+    assert_eq!(world.state(0), Some(CallState::Ringing), "no offer before the path");
+    assert!(world.run_until(seconds(3), |world| hears_exchange(world, 0)));
+    world.assert_sound();
+}
+
+#[test]
+fn ringing_that_has_to_be_acknowledged_is_whatever_is_lost() {
+    let stormy = Setup {
+        weather: Weather {
+            loss: 20,
+            ..Weather::FINE
+        },
+        ..by_datagram()
+    };
+    for setup in [Setup::default(), by_tcp(), by_datagram(), stormy] {
+        let mut world = World::new(7, reliable(setup));
+        assert!(world.run_until(seconds(120), |world| (0..2).all(|phone| world.is_reachable(phone))));
+        world.command(0, dial("1002")).unwrap();
+        let rings = |world: &World| (0..2).all(|phone| world.state(phone) == Some(CallState::Ringing));
+        assert!(world.run_until(seconds(40), rings));
+        world.run(seconds(33));
+        assert_eq!(
+            world.state(1),
+            Some(CallState::Ringing),
+            "the PRACK came, so it goes on ringing"
+        );
+        assert_eq!(world.hosts[0].audit.pracks, 1);
+        world.command(1, ANSWER).unwrap();
+        let talk = |world: &World| (0..2).all(|phone| world.state(phone) == Some(CallState::Active));
+        assert!(world.run_until(seconds(40), talk));
+        world.assert_sound();
+    }
+}
+
+#[test]
+fn a_number_that_has_moved_is_called_where_it_is_now() {
+    let mut world = registered(Setup::default());
+    world.command(1, dial("611")).unwrap();
+    assert!(world.run_until(seconds(5), |world| world.state(0) == Some(CallState::Ringing)));
+    world.command(0, ANSWER).unwrap();
+    both_are(&mut world, CallState::Active);
+    assert!(both_hear(&world));
+    world.command(1, HANG_UP).unwrap();
+    world.run(seconds(40));
+    assert!(nobody_talks(&world) && world.exchange.unfinished() == 0);
+    world.assert_sound();
+}
+
+#[test]
+fn a_number_that_has_moved_in_circles_ends_the_call_with_a_reason() {
+    let mut world = registered(Setup::default());
+    world.command(0, dial("612")).unwrap();
+    assert!(world.run_until(seconds(5), nobody_talks));
+    let (code, reason) = world.hosts[0].endings.values().next().cloned().unwrap();
+    assert_eq!(code, Some(302));
+    assert!(reason.unwrap().contains("has moved"));
+    world.assert_sound();
+}
+
+#[test]
+fn a_call_is_heard_through_a_connection_that_dies_silently_and_can_be_hung_up_by_either() {
+    for setup in [Setup::default(), by_tcp()] {
+        for who_hangs_up in 0..2 {
+            let mut world = talking(setup.clone());
+            world.silence_flow(0);
+            world.run(seconds(1));
+            assert!(both_hear(&world));
+            world.command(who_hangs_up, HANG_UP).unwrap();
+            assert!(world.run_until(seconds(200), nobody_talks));
+            assert!(world.run_until(seconds(60), |world| world.is_reachable(0)));
+            world.run(seconds(70));
+            assert!(world.hosts.iter().all(|host| host.phone.is_quiet()));
+            world.assert_sound();
+        }
+    }
+}
+
+#[test]
+fn an_error_in_the_log_is_a_complaint() {
+    let mut world = registered(Setup::default());
+    tracing::error!("something broke");
+    let complaints = world.complaints();
+    assert!(
+        complaints.len() == 1 && complaints[0].contains("something broke"),
+        "{complaints:?}"
+    );
 }
 
 #[test]

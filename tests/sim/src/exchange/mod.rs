@@ -5,6 +5,7 @@
 //! layer; what is checked here on purpose with rules of its own are the logins, the bindings and the way of requests.
 //! All of it is lost when it restarts.
 
+mod desk;
 mod logins;
 mod proxy;
 mod registrar;
@@ -12,19 +13,23 @@ mod registrar;
 pub use registrar::Binding;
 
 use crate::numbers;
+use desk::Desk;
 use logins::{Logins, Verdict};
 use proxy::Proxy;
 use registrar::Registrar;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
+use toestel_proto::codec::MediaPolicy;
 use toestel_proto::ids::FlowId;
 use toestel_proto::nat::stun;
 use toestel_proto::random::Random;
+use toestel_proto::sdp::negotiate::Negotiated;
 use toestel_proto::sip::endpoint::{self, Endpoint, Flow, ServerKey};
 use toestel_proto::sip::framing::{Frame, PONG, Side, StreamReader, is_keep_alive};
 use toestel_proto::sip::msg::{HeaderName, Message, Method, Request, Response, StatusCode};
 use toestel_proto::sip::parse;
+use toestel_proto::sip::session;
 use toestel_proto::sip::timers::Timers;
 use toestel_proto::time::{Instant, Wake, earliest};
 
@@ -46,6 +51,11 @@ pub struct Rules {
     pub users: BTreeMap<String, String>,
     /// The status with which every REGISTER is refused; `None` in ordinary times.
     pub refuse_register: Option<u16>,
+    /// Whether ringing and early media have to be acknowledged (RFC 3262): calls that it passes on require it, and its
+    /// own announcement is sent so.
+    pub reliable: bool,
+    /// How its own media is protected.
+    pub media: MediaPolicy,
 }
 
 /// What the exchange wants done.
@@ -68,6 +78,7 @@ pub struct Exchange {
     registrar: Registrar,
     logins: Logins,
     proxy: Proxy,
+    desk: Desk,
     outputs: VecDeque<Output>,
     complaints: Vec<String>,
 }
@@ -85,11 +96,12 @@ impl Exchange {
         Self {
             rules,
             endpoint: Endpoint::new(Timers::default(), &mut random).with_server_limit(1_000),
-            random,
             flows: BTreeMap::new(),
             registrar: Registrar::default(),
             logins: Logins::default(),
             proxy: Proxy::default(),
+            desk: Desk::new(Random::seeded(random.u64())),
+            random,
             outputs: VecDeque::new(),
             complaints: Vec::new(),
         }
@@ -114,7 +126,42 @@ impl Exchange {
     /// How many requests it has on their way. What it answered itself is not counted: by datagram that is remembered
     /// for 32 s.
     pub fn unfinished(&self) -> usize {
-        self.endpoint.transactions().0 + self.proxy.len()
+        self.endpoint.transactions().0 + self.proxy.len() + self.desk.len()
+    }
+
+    /// Calls a phone, and leaves the first offer to it.
+    pub fn call_without_offer(&mut self, user: &str, now: Instant) {
+        let contact = self
+            .registrar
+            .bindings(user, now)
+            .first()
+            .map(|binding| binding.contact.clone());
+        if let Some(contact) = contact {
+            self.desk.call(user.to_owned(), contact, &self.rules, now);
+        }
+        self.settle(now);
+    }
+
+    /// Answers a phone that hears the announcement.
+    pub fn pick_up(&mut self, user: &str, now: Instant) {
+        self.desk.pick_up(user, now);
+        self.settle(now);
+    }
+
+    /// Ends its own call with a phone.
+    pub fn hang_up(&mut self, user: &str, now: Instant) {
+        self.desk.hang_up(user, now);
+        self.settle(now);
+    }
+
+    /// Whether it has a call of its own with a phone.
+    pub fn is_busy_with(&self, user: &str) -> bool {
+        self.desk.is_busy_with(user)
+    }
+
+    /// What was agreed about the sound of its own call with a phone, and where it listens; `None` while there is none.
+    pub fn agreed(&self, user: &str) -> Option<(&Negotiated, SocketAddr)> {
+        self.desk.agreed(user)
     }
 
     /// What it found wrong with what the phones sent.
@@ -156,6 +203,7 @@ impl Exchange {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.endpoint.handle_timeout(now);
         self.proxy.handle_timeout(&mut self.endpoint, now);
+        self.desk.handle_timeout(now);
         self.settle(now);
     }
 
@@ -168,7 +216,7 @@ impl Exchange {
     /// When [`Exchange::handle_timeout`] is due.
     #[must_use]
     pub fn poll_wake(&self) -> Option<Wake> {
-        earliest([self.endpoint.poll_wake(), self.proxy.poll_wake()])
+        earliest([self.endpoint.poll_wake(), self.proxy.poll_wake(), self.desk.poll_wake()])
     }
 
     fn handle_frame(&mut self, flow: FlowId, frame: Result<Frame, parse::Refusal>, now: Instant) {
@@ -212,25 +260,80 @@ impl Exchange {
     }
 
     fn settle(&mut self, now: Instant) {
-        while let Some(output) = self.endpoint.poll_output() {
-            match output {
-                endpoint::Output::Transmit { flow, bytes, .. } => {
-                    self.outputs.push_back(Output::Transmit(flow, bytes.to_vec()));
-                }
-                endpoint::Output::Request { key, flow, request } => self.handle_request(key, flow, request, now),
-                endpoint::Output::Response { key, response, .. } => {
-                    self.proxy.handle_response(&mut self.endpoint, key, response, now);
-                }
-                endpoint::Output::Failed { key, why, .. } => {
-                    self.proxy.handle_failed(&mut self.endpoint, key, why, now);
-                }
-                endpoint::Output::Ack { request, .. } => self.forward_ack(request),
-                endpoint::Output::Cancelled { key, cancel } => {
-                    self.proxy.handle_cancelled(&mut self.endpoint, key, &cancel, now);
-                }
-                endpoint::Output::Stranded { key } => self.proxy.handle_stranded(&mut self.endpoint, key, now),
+        loop {
+            if let Some(output) = self.endpoint.poll_output() {
+                self.handle_endpoint(output, now);
+            } else if let Some((leg, output)) = self.desk.poll_output() {
+                self.handle_desk(leg, output, now);
+            } else {
+                return;
             }
         }
+    }
+
+    fn handle_endpoint(&mut self, output: endpoint::Output, now: Instant) {
+        match output {
+            endpoint::Output::Transmit { flow, bytes, .. } => {
+                self.outputs.push_back(Output::Transmit(flow, bytes.to_vec()));
+            }
+            endpoint::Output::Request { key, flow, request } => self.handle_request(key, flow, request, now),
+            endpoint::Output::Response { key, response, .. } if self.desk.asked(key) => {
+                self.desk.handle_response(key, &response, now);
+            }
+            endpoint::Output::Response { key, response, .. } => {
+                self.proxy.handle_response(&mut self.endpoint, key, response, now);
+            }
+            endpoint::Output::Failed { key, why, .. } if self.desk.asked(key) => {
+                self.desk.handle_failed(key, why, now);
+            }
+            endpoint::Output::Failed { key, why, .. } => {
+                self.proxy.handle_failed(&mut self.endpoint, key, why, now);
+            }
+            endpoint::Output::Ack { request, .. } if self.desk.owns(&request) => {
+                self.desk.handle_ack(&request, now);
+            }
+            endpoint::Output::Ack { request, .. } => self.forward_ack(request),
+            endpoint::Output::Cancelled { key, cancel } => {
+                self.desk.handle_void(key, Some(&cancel), now);
+                self.proxy.handle_cancelled(&mut self.endpoint, key, &cancel, now);
+            }
+            endpoint::Output::Stranded { key } => {
+                self.desk.handle_void(key, None, now);
+                self.proxy.handle_stranded(&mut self.endpoint, key, now);
+            }
+        }
+    }
+
+    fn handle_desk(&mut self, leg: desk::LegId, output: session::Output, now: Instant) {
+        match output {
+            session::Output::Send { id, request } => {
+                let sent = self
+                    .flow_to(&request)
+                    .and_then(|flow| self.endpoint.send_request(request, &flow, now, &mut self.random).ok());
+                self.desk.sent((leg, id), sent, now);
+            }
+            session::Output::Ack { request } => {
+                if let Some(flow) = self.flow_to(&request) {
+                    let _ = self.endpoint.send_ack(request, &flow, &mut self.random);
+                }
+            }
+            session::Output::Respond { key, response } => {
+                let _ = self.endpoint.respond(&key, &response, now);
+            }
+            session::Output::Cancel { id, .. } => {
+                if let Some(key) = self.desk.key_of((leg, id)) {
+                    self.endpoint.cancel(&key, None, now);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The way to the phone that a request is for; the exchange sends by datagram what others may not.
+    fn flow_to(&self, request: &Request) -> Option<Flow> {
+        let mut flow = self.flows.get(&self.route(request)?)?.flow.clone();
+        flow.datagram_limit = usize::MAX;
+        Some(flow)
     }
 
     fn handle_request(&mut self, key: ServerKey, flow: FlowId, request: Request, now: Instant) {
@@ -242,6 +345,7 @@ impl Exchange {
         match request.method {
             Method::Register => self.handle_register(key, flow, &user, &request, now),
             Method::Invite if request.to.tag().is_none() => self.handle_invite(key, request, now),
+            _ if self.desk.owns(&request) => self.desk.handle_request(key, request, now),
             _ => match self.route(&request) {
                 Some(flow) => {
                     let targets = vec![(request.uri.clone(), flow)];
@@ -295,6 +399,14 @@ impl Exchange {
         let called: Vec<String> = match dialled.as_str() {
             numbers::BUSY => return self.refuse(key, &request, 486, now),
             numbers::NO_ANSWER => return self.ring_for_ever(key, request, now),
+            numbers::ANNOUNCEMENT => return self.desk.announce(key, request, caller, &self.rules, now),
+            numbers::MOVED => {
+                let phones = self.rules.users.keys().filter(|user| **user != caller);
+                let reached = phones.filter(|user| !self.registrar.bindings(user, now).is_empty());
+                let place = reached.min().cloned().unwrap_or_default();
+                return self.redirect(key, &request, &place, now);
+            }
+            numbers::MOVED_IN_CIRCLES => return self.redirect(key, &request, numbers::MOVED_IN_CIRCLES, now),
             numbers::EVERYBODY => self
                 .rules
                 .users
@@ -349,6 +461,9 @@ impl Exchange {
         if request.method == Method::Invite && request.to.tag().is_none() {
             let itself = format!("<sip:{DOMAIN};lr>");
             request.headers.push_front(HeaderName::RecordRoute, itself);
+            if self.rules.reliable {
+                request.headers.push(HeaderName::Require, "100rel");
+            }
         }
         let targets: Vec<_> = targets
             .into_iter()
@@ -363,15 +478,20 @@ impl Exchange {
 
     /// The ACK of a 2xx goes the way of its dialog (RFC 3261 16.7 leaves it to the proxy core).
     fn forward_ack(&mut self, mut ack: Request) {
-        let flow = self
-            .route(&ack)
-            .and_then(|flow| Some(self.flows.get(&flow)?.flow.clone()));
+        let flow = self.flow_to(&ack);
         ack.headers.remove(HeaderName::Route);
         ack.vias.clear();
-        if let Some(mut flow) = flow {
-            flow.datagram_limit = usize::MAX;
+        if let Some(flow) = flow {
             let _ = self.endpoint.send_ack(ack, &flow, &mut self.random);
         }
+    }
+
+    fn redirect(&mut self, key: ServerKey, request: &Request, user: &str, now: Instant) {
+        let mut response = Response::to(request, StatusCode::MOVED_TEMPORARILY);
+        response
+            .headers
+            .push(HeaderName::Contact, format!("<sip:{user}@{DOMAIN}>"));
+        self.answer(key, response, now);
     }
 
     fn refuse(&mut self, key: ServerKey, request: &Request, status: u16, now: Instant) {

@@ -14,7 +14,7 @@ const RESUME: Command = Command::Resume { call: None };
 impl Walk {
     pub(super) fn perform(&mut self, transition: Transition) {
         match &self.model.call {
-            Call::None => self.perform_without_call(transition),
+            Call::None | Call::WithExchange { .. } => self.perform_without_call(transition),
             Call::Ringing { caller, callees } => {
                 let (caller, callees) = (*caller, callees.clone());
                 self.perform_while_ringing(transition, caller, &callees);
@@ -66,20 +66,25 @@ impl Walk {
                 self.world.run(Duration::from_secs(2));
                 self.agree(SOON);
             }
-            _ => {}
+            _ => self.perform_with_exchange(transition),
         }
     }
 
     fn dial_other(&mut self) {
         let (caller, callee) = self.pair();
-        self.dial(caller, &Self::extension(callee));
+        self.dial_to(caller, &Self::extension(callee), callee);
+    }
+
+    /// A phone dials what leads to another.
+    pub(super) fn dial_to(&mut self, caller: usize, target: &str, callee: usize) {
+        self.dial(caller, target);
         let callees = vec![callee];
         self.model.call = Call::Ringing { caller, callees };
         self.agree(SOON);
     }
 
     /// A call that ends by itself, with this status.
-    fn dial_in_vain(&mut self, target: &str, status: u16, limit: Duration) {
+    pub(super) fn dial_in_vain(&mut self, target: &str, status: u16, limit: Duration) {
         let all = self.registered();
         let caller = self.pick(&all);
         self.world.hosts[caller].endings.clear();

@@ -36,6 +36,18 @@ transitions! {
     DialWrong,
     /// A phone that is not registered.
     DialUnregistered,
+    /// A number where the exchange speaks before it answers.
+    EarlyMedia,
+    /// The same, and it is given up before it is answered.
+    EarlyMediaGivenUp,
+    /// A number that has moved to a phone.
+    DialMoved,
+    /// A number that has moved to itself.
+    DialMovedInCircles,
+    /// The exchange calls a phone and leaves the first offer to it.
+    CalledWithoutOffer,
+    /// The same, and nobody answers.
+    CalledWithoutOfferInVain,
     /// A call that is given up before anything was heard of it.
     DialAndHangUpAtOnce,
     /// A phone that rings answers.
@@ -118,6 +130,8 @@ transitions! {
     NonceExpiry,
     /// The exchange asks for passwords otherwise than before.
     ChallengeChange,
+    /// The exchange wants ringing to be acknowledged (RFC 3262), or no more.
+    ReliabilityChange,
     /// A phone that was registered for long gets its password refused for a while.
     PasswordRefused,
     /// A phone starts with a wrong password, and later with the right one.
@@ -146,6 +160,17 @@ impl Transition {
         )
     }
 
+    /// How likely it is beside others: more where it leads to a call, or needs a state that is seldom reached or a
+    /// world of its own.
+    pub const fn weight(self) -> usize {
+        match self {
+            Self::ResumeGlare => 8,
+            Self::Answer => 4,
+            Self::NatForgetsInCall | Self::FlowResetInCall => 3,
+            _ => 1,
+        }
+    }
+
     /// Whether it can happen as things stand.
     pub fn is_possible(self, model: &Model, setup: &Setup) -> bool {
         let registered = model.registered.iter().filter(|registered| **registered).count();
@@ -162,19 +187,30 @@ impl Transition {
                 Self::BothAnswer => callees.len() > 1,
                 _ => false,
             },
+            // What begins with the exchange ends within the same transition.
+            Call::WithExchange { .. } => false,
             Call::Talking { holds, .. } => self.is_possible_while_talking(*holds, setup),
         }
     }
 
     fn is_possible_without_call(self, model: &Model, setup: &Setup, registered: usize) -> bool {
         match self {
-            Self::Dial | Self::DialOnASlowPath | Self::DialWithAnOldNonce | Self::DialAndHangUpAtOnce => {
-                registered >= 2
-            }
+            Self::Dial
+            | Self::DialOnASlowPath
+            | Self::DialWithAnOldNonce
+            | Self::DialMoved
+            | Self::DialAndHangUpAtOnce => registered >= 2,
             Self::DialEverybody => registered >= 3,
-            Self::DialBusy | Self::DialNoAnswer | Self::DialWrong | Self::Unregister | Self::NonceExpiry => {
-                registered >= 1
-            }
+            Self::DialBusy
+            | Self::DialNoAnswer
+            | Self::DialWrong
+            | Self::DialMovedInCircles
+            | Self::EarlyMedia
+            | Self::EarlyMediaGivenUp
+            | Self::CalledWithoutOffer
+            | Self::CalledWithoutOfferInVain
+            | Self::Unregister
+            | Self::NonceExpiry => registered >= 1,
             Self::DialUnregistered => registered >= 1 && registered < model.registered.len(),
             Self::Register => registered < model.registered.len(),
             Self::FlowReset => registered == model.registered.len() && setup.transport != Transport::Udp,
@@ -188,7 +224,7 @@ impl Transition {
             | Self::Crash
             | Self::PasswordRefused
             | Self::WrongPassword => registered == model.registered.len(),
-            Self::ChallengeChange | Self::Quiet => true,
+            Self::ChallengeChange | Self::ReliabilityChange | Self::Quiet => true,
             _ => false,
         }
     }

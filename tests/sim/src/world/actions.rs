@@ -31,6 +31,27 @@ impl World {
         self.later(down, Happening::ServerBack);
     }
 
+    /// The exchange calls a phone, and leaves the first offer to it.
+    pub fn exchange_calls(&mut self, host: usize) {
+        let user = self.hosts[host].config.user.clone();
+        self.exchange.call_without_offer(&user, self.now);
+        self.pump();
+    }
+
+    /// The exchange answers a phone that hears its announcement.
+    pub fn exchange_picks_up(&mut self, host: usize) {
+        let user = self.hosts[host].config.user.clone();
+        self.exchange.pick_up(&user, self.now);
+        self.pump();
+    }
+
+    /// The exchange ends its own call with a phone.
+    pub fn exchange_hangs_up(&mut self, host: usize) {
+        let user = self.hosts[host].config.user.clone();
+        self.exchange.hang_up(&user, self.now);
+        self.pump();
+    }
+
     /// A phone's connection is reset, and both ends know it.
     pub fn reset_flow(&mut self, host: usize) {
         for (exchange, flow) in self.ids_of(host) {
