@@ -230,6 +230,8 @@ impl Leg {
         }
         self.peer.learn(&response.headers);
         self.adopt_session_timer(response, now);
+        self.acked_before.retain(|acked| acked.over_at > now);
+        self.acked_before.extend(self.acked.take());
         self.acked = Some(Acked {
             id,
             invite,
@@ -274,7 +276,8 @@ impl Leg {
 
     /// The 2xx came again: so does its ACK, if it was sent already.
     pub(super) fn repeat_ack(&self, out: &mut Outbox, id: RequestId) {
-        if let Some(Acked { ack: Some(ack), .. }) = self.acked.as_ref().filter(|acked| acked.id == id) {
+        let mut acked = self.acked.iter().chain(&self.acked_before);
+        if let Some(Acked { ack: Some(ack), .. }) = acked.find(|acked| acked.id == id) {
             out.push(Output::Ack { request: ack.clone() });
         }
     }

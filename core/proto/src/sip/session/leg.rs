@@ -136,6 +136,8 @@ pub(super) struct Leg {
     pub(super) update_out: Option<RequestId>,
     /// The last 2xx that we acknowledged or have to.
     pub(super) acked: Option<Acked>,
+    /// Those before it, which may come again all the same.
+    pub(super) acked_before: Vec<Acked>,
     /// The RSeq of the last reliable 1xx that came in order.
     pub(super) rseq: Option<u32>,
     /// The last answer in an unreliable 1xx.
@@ -176,6 +178,7 @@ impl Leg {
             invite_out: None,
             update_out: None,
             acked: None,
+            acked_before: Vec::new(),
             rseq: None,
             preview: None,
             invite_in: None,

@@ -53,6 +53,19 @@ fn a_2xx_that_is_repeated_after_the_call_is_over_is_acknowledged_for_64_t1() {
 }
 
 #[test]
+fn a_2xx_that_comes_again_after_the_next_offer_is_acknowledged_too() {
+    let mut bench = Bench::talking();
+    let (id, hold) = offering(&mut bench);
+    let success = reply_sdp(&hold, 200, "b", "held");
+    bench.response(id, &success);
+    let (next, again) = offering(&mut bench);
+    bench.response(next, &reply_sdp(&again, 200, "b", "held"));
+    bench.clear();
+    bench.response(id, &success);
+    assert_eq!(bench.acks().first().map(|ack| ack.cseq), Some(hold.cseq));
+}
+
+#[test]
 fn the_other_sides_hold_is_answered_by_the_owner_and_acknowledged() {
     let mut bench = Bench::answered();
     let reinvite = bench.peer_request(Method::Invite, Some("hold"));
