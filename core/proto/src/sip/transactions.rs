@@ -168,12 +168,8 @@ impl ClientMatch {
         Self::new(request.top_via()?, &request.method)
     }
 
-    /// `None` if the response has not exactly one Via: it was meant for somebody else (8.1.3.3).
     pub fn of_response(response: &Response) -> Option<Self> {
-        match response.vias.as_slice() {
-            [ours] => Self::new(ours, &response.cseq.method),
-            _ => None,
-        }
+        Self::new(response.top_via()?, &response.cseq.method)
     }
 
     fn new(via: &Via, method: &Method) -> Option<Self> {

@@ -120,3 +120,34 @@ fn what_is_not_sip_closes_the_flow_and_a_new_one_is_opened() {
     assert!(bench.flow > before);
     assert!(bench.phone.view(bench.now).registered);
 }
+
+#[test]
+fn a_response_that_breaks_the_rules_is_discarded() {
+    let mut bench = Bench::new();
+    let call = bench.dial("1002");
+    let invite = bench.request(Method::Invite);
+    let good = reply(&invite, 200, "b", Some(ANSWER));
+    let broken: [(&str, fn(&mut Response)); 4] = [
+        ("two Vias: it was meant for somebody else (8.1.3.3)", |it| {
+            it.vias.push(it.vias[0].clone())
+        }),
+        ("a sent-by that is not ours (18.1.2)", |it| {
+            it.vias[0].host = "203.0.113.1".parse().unwrap()
+        }),
+        ("a branch that is not ours (17.1.3)", |it| {
+            it.vias[0].params.set("branch", "z9hG4bKguessed")
+        }),
+        ("a CSeq of another method (17.1.3)", |it| {
+            it.cseq.method = Method::Options
+        }),
+    ];
+    for (rule, break_it) in broken {
+        let mut response = good.clone();
+        break_it(&mut response);
+        bench.deliver(&response.to_bytes());
+        assert_eq!(bench.call(call).state, CallState::Dialing, "{rule}");
+        assert!(bench.says_nothing(), "{rule}");
+    }
+    bench.deliver(&good.to_bytes());
+    assert_eq!(bench.call(call).state, CallState::Active);
+}

@@ -2,6 +2,7 @@
 
 use super::{Asking, Cancel, ClientKey, Endpoint, Failure, Flow, Output, TooLarge};
 use crate::random::Random;
+use crate::sip::admission::admit_response;
 use crate::sip::msg::{HeaderName, Host, Method, Request, Response, Via};
 use crate::sip::transactions::{ClientMachine, ClientMatch, ClientOutput};
 use crate::time::Instant;
@@ -47,6 +48,10 @@ impl Endpoint {
     }
 
     pub(super) fn handle_response(&mut self, response: Response, now: Instant) {
+        if let Err(why) = admit_response(&response) {
+            tracing::debug!(status = %response.status, why, "a response is discarded");
+            return;
+        }
         let key = ClientMatch::of_response(&response).and_then(|matches| self.client_matches.get(&matches).copied());
         let Some((key, asking)) = key.and_then(|key| Some((key, self.clients.get_mut(&key)?))) else {
             tracing::debug!(status = %response.status, "a response that answers nothing of ours is discarded");
