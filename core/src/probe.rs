@@ -212,6 +212,39 @@ mod tests {
         }
     }
 
+    /// What the contract says of a request that gets an answer at once, against what is judged.
+    #[test]
+    fn each_answer_has_the_verdict_that_the_contract_names() {
+        let contract = include_str!("../../docs/agent.md");
+        let (start, line, body) = ("INVITE sip:a@h.nl SIP/2.0", "Max-Forwards: 70", "");
+        let many = "X: y\r\n".repeat(300) + line;
+        let text = "Content-Type: text/plain";
+        for (answer, start, line, body) in [
+            (400, start, "Contact: <<", body),
+            (416, "INVITE http://h.nl/ SIP/2.0", line, body),
+            (420, start, "Require: telepathy", body),
+            (505, "INVITE sip:a@h.nl SIP/7.0", line, body),
+            (513, start, many.as_str(), body),
+            (405, "REGISTER sip:h.nl SIP/2.0", line, body),
+            (406, start, "Accept: text/plain", body),
+            (415, start, text, "hello"),
+            (501, "GUESS sip:a@h.nl SIP/2.0", line, body),
+        ] {
+            let method = start.split(' ').next().unwrap();
+            let message = format!(
+                "{start}\r\nVia: SIP/2.0/TLS h.nl;branch=z9hG4bK1\r\nFrom: <sip:b@h.nl>;tag=1\r\nTo: <sip:a@h.nl>\r\n\
+                 Call-ID: c\r\nCSeq: 1 {method}\r\n{line}\r\n\r\n{body}"
+            );
+            let judged = self::line("sip", message.as_bytes());
+            assert_eq!(judged["decoded"]["answer"]["status"], answer, "{judged}");
+            let mut rows = contract
+                .lines()
+                .filter(|row| row.starts_with('|') && row.contains(&format!("{answer} ")));
+            let verdict = format!("| `{}` |", judged["verdict"].as_str().unwrap());
+            assert!(rows.any(|row| row.ends_with(&verdict)), "{answer}: {judged}");
+        }
+    }
+
     #[test]
     fn a_challenge_decodes_to_the_algorithm_of_its_answer_or_to_null() {
         let strong = b"WWW-Authenticate: Digest realm=\"pbx\", nonce=\"n\", qop=\"auth\", algorithm=SHA-256\r\n";

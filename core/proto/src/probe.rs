@@ -8,9 +8,9 @@ use serde::Serialize;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// It would have been acted on.
+    /// It goes on to whom it is for, or is turned away only because a phone does not do what it asks.
     Accept,
-    /// It is malformed, or would be answered with an error.
+    /// It is malformed, or would be refused.
     Reject,
     /// It is well-formed, but not for this session: it would be ignored.
     Drop,

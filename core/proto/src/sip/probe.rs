@@ -2,7 +2,8 @@
 //!
 //! The verdict is that of RFC 3261 on the message: `reject` is malformed, or asks for what no extension or scheme
 //! here can give (416, 420); `drop` is a response that was meant for somebody else, or a keep-alive. What a phone
-//! would answer because it is a phone (405, 406, 415, 501) leaves the message accepted and stands in `answer`.
+//! would answer because it is a phone (405, 406, 415, 501) leaves the message accepted and stands in `answer`. This is
+//! a contract with those who run the probe (`docs/agent.md`).
 
 use serde::Serialize;
 
