@@ -27,28 +27,31 @@ impl Sound {
     /// # Errors
     /// When a file cannot be used.
     pub fn choose(play: Option<&Path>, record: Option<&Path>) -> Result<Self, Failure> {
-        let heard = || record.map_or_else(|| PathBuf::from(HEARD), Path::to_owned);
         let sound = match (play, record) {
-            (Some(play), _) => Self {
-                spec: AudioSpec::File {
-                    play: play.to_owned(),
-                    record: heard(),
-                },
-                note: record
-                    .is_none()
-                    .then(|| format!("What comes back is written to {HEARD}.")),
-            },
+            (Some(play), record) => Self::played(play, record),
             (None, Some(record)) => Self::voice(record.to_owned(), "The bundled voice speaks for you"),
             (None, None) => match no_device() {
                 None => Self {
                     spec: AudioSpec::Device,
                     note: None,
                 },
-                Some(why) => Self::voice(heard(), &format!("{why} A bundled voice speaks instead")),
+                Some(why) => Self::voice(PathBuf::from(HEARD), &format!("{why} A bundled voice speaks instead")),
             },
         };
         device::check(&sound.spec).map_err(Failure::outcome)?;
         Ok(sound)
+    }
+
+    fn played(play: &Path, record: Option<&Path>) -> Self {
+        Self {
+            spec: AudioSpec::File {
+                play: play.to_owned(),
+                record: record.unwrap_or(Path::new(HEARD)).to_owned(),
+            },
+            note: record
+                .is_none()
+                .then(|| format!("What comes back is written to {HEARD}.")),
+        }
     }
 
     fn voice(record: PathBuf, what: &str) -> Self {
@@ -117,6 +120,34 @@ mod tests {
         std::fs::write(&record, vec![0; 44 + 5 * 96_000]).unwrap();
         assert!(sound.check_recording(Duration::from_secs(6)).is_ok());
         assert!(sound.check_recording(Duration::from_secs(60)).is_err());
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    /// The table of `docs/agent.md`, as far as it does not depend on the machine's sound devices.
+    #[test]
+    fn what_is_not_named_is_heard_in_a_file_and_spoken_by_the_bundled_voice() {
+        let folder = std::env::temp_dir().join(format!("toestel-sound-choice-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let (play, record) = (folder.join("play.wav"), folder.join("record.wav"));
+        let spec = hound::WavSpec {
+            channels: 1,
+            sample_rate: 8_000,
+            bits_per_sample: 16,
+            sample_format: hound::SampleFormat::Int,
+        };
+        hound::WavWriter::create(&play, spec).unwrap().finalize().unwrap();
+
+        let both = Sound::choose(Some(&play), Some(&record)).unwrap();
+        let files = |record: &Path| AudioSpec::File {
+            play: play.clone(),
+            record: record.to_owned(),
+        };
+        assert_eq!((both.spec(), both.note()), (files(&record), None));
+        let recorded = Sound::choose(None, Some(&record)).unwrap();
+        assert_eq!(recorded.spec(), AudioSpec::Voice { record: record.clone() });
+        assert!(recorded.note().unwrap().contains("bundled voice"));
+        assert_eq!(Sound::played(&play, None).spec(), files(Path::new(HEARD)));
+        assert!(Sound::played(&play, None).note().unwrap().contains(HEARD));
         std::fs::remove_dir_all(folder).unwrap();
     }
 

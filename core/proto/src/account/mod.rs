@@ -152,13 +152,13 @@ impl Account {
         [self.line.flow(), self.detour.flow()].into_iter().flatten()
     }
 
-    /// Why calls cannot be made now; `None` if they can.
+    /// Why calls cannot be made now, in a sentence; `None` if they can.
     pub fn obstacle(&self) -> Option<String> {
         if self.wire.is_some() {
             return None;
         }
         let why = self.status.reason.clone();
-        Some(why.unwrap_or_else(|| "the connection is being made".to_owned()))
+        Some(why.unwrap_or_else(|| "It is being made.".to_owned()))
     }
 
     /// Whether a request for `uri` is for us: by the Contact that we registered, or by the account's user.

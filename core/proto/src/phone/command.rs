@@ -112,7 +112,7 @@ pub enum Refused {
     #[error("That cannot be done while the call is {0}.")]
     WrongState(&'static str),
     /// The account has no connection to its PBX at the moment.
-    #[error("There is no connection to the PBX: {0}. The phone keeps trying; call again when it is back.")]
+    #[error("There is no connection to the PBX. {0} Call again when it is back.")]
     NotConnected(String),
     /// What was dialled is no number, extension or address.
     #[error("{0}")]

@@ -54,7 +54,7 @@ impl Phone {
         }
         let call_to = account
             .dial(uri, &wish)
-            .ok_or_else(|| Refused::NotConnected("no flow".to_owned()))?;
+            .ok_or_else(|| Refused::NotConnected("It is being made.".to_owned()))?;
         let (id, profile) = (account.id(), account.call_profile());
         self.last_call = self.last_call.saturating_add(1);
         let call_id = CallId(self.last_call);

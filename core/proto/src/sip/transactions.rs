@@ -368,12 +368,9 @@ pub(super) mod tests {
         let mut other_host = response.clone();
         other_host.vias[0].host = "192.0.2.2".parse().unwrap();
         assert_ne!(ClientMatch::of_response(&other_host), ours);
-        let mut other_method = response.clone();
+        let mut other_method = response;
         other_method.cseq.method = Method::Cancel;
         assert_ne!(ClientMatch::of_response(&other_method), ours);
-        let mut two_vias = response;
-        two_vias.vias.push(two_vias.vias[0].clone());
-        assert_eq!(ClientMatch::of_response(&two_vias), None);
     }
 
     #[test]
