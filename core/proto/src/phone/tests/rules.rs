@@ -121,13 +121,16 @@ fn what_is_not_sip_closes_the_flow_and_a_new_one_is_opened() {
     assert!(bench.phone.view(bench.now).registered);
 }
 
+/// What the rule says, and how a response breaks it.
+type Breach = (&'static str, fn(&mut Response));
+
 #[test]
 fn a_response_that_breaks_the_rules_is_discarded() {
     let mut bench = Bench::new();
     let call = bench.dial("1002");
     let invite = bench.request(Method::Invite);
     let good = reply(&invite, 200, "b", Some(ANSWER));
-    let broken: [(&str, fn(&mut Response)); 4] = [
+    let broken: [Breach; 4] = [
         ("two Vias: it was meant for somebody else (8.1.3.3)", |it| {
             it.vias.push(it.vias[0].clone())
         }),
