@@ -50,17 +50,19 @@ impl Account {
 
     /// The network is another one, or the machine slept: the flow is made anew, and no back-off holds it up.
     pub fn reconnect(&mut self, why: &str, now: Instant, random: &mut Random) {
-        let lost = self.flow().map(|flow| flow.id);
-        if let Some(flow) = lost {
+        self.registration.handle_network_changed();
+        if let Some(flow) = self.flow() {
             self.close_detour();
             self.line.close();
             self.wire = None;
             self.status.line_down = Some(why.to_owned());
-            self.outputs.push_back(Output::FlowLost(flow));
+            self.outputs.push_back(Output::FlowLost(flow.id));
+            self.registration.handle_flow_lost(flow.id, now, random);
+            // Even where the flow had no binding yet: it was not the server that failed.
+            self.registration.handle_network_changed();
         } else {
             self.line.restart();
         }
-        self.registration.handle_network_changed(lost, now);
         self.drain(now, random);
     }
 
