@@ -134,7 +134,12 @@ impl Wire {
             // RFC 7983: STUN begins with 0 or 1.
             (Keepalive::Datagram(datagram), Some(0 | 1)) => datagram.handle_stun(bytes),
             _ if framing::is_keep_alive(bytes) => {}
-            _ => self.read(parse::datagram(bytes)),
+            (keepalive, _) => {
+                if let Keepalive::Datagram(datagram) = keepalive {
+                    datagram.handle_message();
+                }
+                self.read(parse::datagram(bytes));
+            }
         }
     }
 

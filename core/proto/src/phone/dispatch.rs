@@ -202,6 +202,9 @@ impl Phone {
         let Some(flow) = self.accounts.get(&account).and_then(Account::flow) else {
             return self.tell_failed(asker, &request, Failure::FlowLost, now);
         };
+        if self.must_queue(account, &request) {
+            return self.wait_for_way(asker, account, request);
+        }
         match self
             .endpoint
             .send_request(request.clone(), &flow, now, &mut self.random)

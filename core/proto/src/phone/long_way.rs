@@ -22,13 +22,26 @@ impl Phone {
                 Ok(key) => drop(self.asked.insert(key, asker)),
                 Err(_) => self.tell_failed(asker, &request, Failure::FlowLost, now),
             },
-            LongWay::Later => self.waiting.push(Waiting {
-                account,
-                asker,
-                request,
-            }),
+            LongWay::Later => self.wait_for_way(asker, account, request),
             LongWay::None => self.tell_failed(asker, &request, Failure::FlowLost, now),
         }
+    }
+
+    pub(super) fn wait_for_way(&mut self, asker: Asker, account: AccountId, request: Request) {
+        self.waiting.push(Waiting {
+            account,
+            asker,
+            request,
+        });
+    }
+
+    /// Whether an earlier request of the same dialog still waits: one that overtook it would make it come out of order,
+    /// which is answered 500 (RFC 3261 12.2.2).
+    pub(super) fn must_queue(&self, account: AccountId, request: &Request) -> bool {
+        self.waiting.iter().any(|waiting| {
+            let earlier = &waiting.request;
+            waiting.account == account && earlier.call_id == request.call_id && earlier.cseq < request.cseq
+        })
     }
 
     /// The account knows its way now: what waited for it is asked again.
@@ -59,7 +72,7 @@ impl Phone {
         let Some(at) = self.waiting.iter().position(|waiting| waiting.asker == asker) else {
             return false;
         };
-        let request = self.waiting.swap_remove(at).request;
+        let request = self.waiting.remove(at).request;
         self.tell_failed(asker, &request, Failure::FlowLost, now);
         true
     }

@@ -28,6 +28,8 @@ pub struct DatagramKeepalive {
     method: DatagramMethod,
     next: Instant,
     binding: Option<BindingClient>,
+    /// A SIP message came while the Binding request was under way.
+    heard: bool,
     mapped: Option<SocketAddr>,
     dead: bool,
     outputs: VecDeque<KeepaliveOutput>,
@@ -42,6 +44,7 @@ impl DatagramKeepalive {
             method,
             next: now + random.duration(interval.0, interval.1),
             binding: None,
+            heard: false,
             mapped: None,
             dead: false,
             outputs: VecDeque::new(),
@@ -59,6 +62,11 @@ impl DatagramKeepalive {
         }
     }
 
+    /// A SIP message came through the flow: it lives, whatever becomes of a Binding request that went out before.
+    pub const fn handle_message(&mut self) {
+        self.heard = true;
+    }
+
     /// The moment of [`DatagramKeepalive::poll_wake`] has come.
     pub fn handle_timeout(&mut self, random: &mut Random, now: Instant) {
         if self.dead {
@@ -69,7 +77,10 @@ impl DatagramKeepalive {
         } else if self.binding.is_none() && now >= self.next {
             self.next = now + random.duration(self.interval.0, self.interval.1);
             match self.method {
-                DatagramMethod::Stun => self.binding = Some(BindingClient::new(random, now)),
+                DatagramMethod::Stun => {
+                    self.heard = false;
+                    self.binding = Some(BindingClient::new(random, now));
+                }
                 DatagramMethod::Crlf => self.outputs.push_back(KeepaliveOutput::Send(b"\r\n\r\n".to_vec())),
             }
         }
@@ -88,8 +99,8 @@ impl DatagramKeepalive {
                 Some(_) => {}
                 None => self.outputs.push_back(KeepaliveOutput::Mapped(address)),
             },
-            BindingOutcome::TimedOut => self.die(DeadFlow::Silent),
-            BindingOutcome::Refused(_) | BindingOutcome::Unusable => {}
+            BindingOutcome::TimedOut if !self.heard => self.die(DeadFlow::Silent),
+            BindingOutcome::TimedOut | BindingOutcome::Refused(_) | BindingOutcome::Unusable => {}
         }
     }
 
@@ -195,6 +206,21 @@ mod tests {
             assert!(matches!(flow.wake(), Some(KeepaliveOutput::Send(_))));
         }
         assert_eq!(flow.wake(), Some(KeepaliveOutput::FlowDead(DeadFlow::Silent)));
+    }
+
+    #[test]
+    fn a_server_that_answered_sip_meanwhile_is_asked_again_and_the_flow_lives() {
+        let mut flow = Flow::new(DatagramMethod::Stun, None);
+        for _ in 0..7 {
+            flow.wake();
+        }
+        flow.keepalive.handle_message();
+        assert_eq!(flow.wake(), None, "the request ended, the flow did not");
+        for _ in 0..7 {
+            assert!(matches!(flow.wake(), Some(KeepaliveOutput::Send(_))));
+        }
+        let dead = Some(KeepaliveOutput::FlowDead(DeadFlow::Silent));
+        assert_eq!(flow.wake(), dead, "what was heard before the request proves nothing");
     }
 
     #[test]

@@ -214,6 +214,29 @@ mod datagrams {
     }
 
     #[test]
+    fn a_short_request_does_not_overtake_a_long_one_of_its_dialog() {
+        let mut bench = bench();
+        let call = bench.dial("1002");
+        let invite = bench.request(Method::Invite);
+        let mut ok = reply(&invite, 200, "b", Some(ANSWER));
+        let contact = format!("<sip:{}@pbx.example>", "x".repeat(400));
+        ok.headers.set(HeaderName::Contact, contact);
+        bench.deliver(&ok.to_bytes());
+        bench.request(Method::Ack);
+        bench.silent = true;
+        bench.command(Command::Hold { call: None }).unwrap();
+        let fact = MediaFact::NothingFor(SECOND * 60);
+        bench.input(Input::Media { call, fact });
+        assert!(
+            bench.says_nothing(),
+            "the re-INVITE waits for TCP, and OPTIONS for the re-INVITE"
+        );
+        bench.run(SECOND * 4);
+        let sent = [Method::Invite, Method::Options].map(|method| bench.request(method).cseq);
+        assert!(sent[0] < sent[1], "{sent:?}");
+    }
+
+    #[test]
     fn a_call_that_is_given_up_while_tcp_is_opened_is_never_placed() {
         let mut bench = bench();
         bench.silent = true;
