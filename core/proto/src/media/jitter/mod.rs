@@ -37,7 +37,8 @@ const LEAP_FORWARD: Ticks = Ticks::from_millis(500);
 const LEAP_BACK: Ticks = Ticks::from_millis(200);
 /// Off the target by more than a frame and this, whole frames are dropped or made up.
 const TOLERANCE: Ticks = Ticks::from_millis(20);
-/// Above the target by more than this, frames are dropped at once rather than now and then.
+/// Above the target by more than this, frames are dropped at once rather than now and then, and all that are too many:
+/// one gap is heard less than a row of them.
 const FAR_TOO_FULL: Ticks = Ticks::from_millis(200);
 /// The time between two dropped or made-up frames.
 const BETWEEN_CORRECTIONS: Ticks = Ticks::from_millis(200);
@@ -231,11 +232,17 @@ impl JitterBuffer {
 
     /// Drops frames while the buffer holds more than it needs and the delay is too high.
     fn let_go(&mut self, now: Ticks) {
+        let mut at_once = false;
         while let Some((lag, first_media)) = self.lag_now(now) {
             let over = lag - self.delay.target();
             let spare = self.timeline.map_or(Ticks::ZERO, |line| line.end()) - first_media;
             let rested = now - self.corrected_at >= BETWEEN_CORRECTIONS;
-            let too_full = over > FAR_TOO_FULL || (rested && over > self.frame + TOLERANCE);
+            at_once |= over > FAR_TOO_FULL;
+            let too_full = if at_once {
+                over > self.frame
+            } else {
+                rested && over > self.frame + TOLERANCE
+            };
             if !too_full || spare <= self.delay.target() + self.frame {
                 return;
             }

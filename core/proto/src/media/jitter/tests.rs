@@ -197,8 +197,7 @@ fn a_burst_after_a_stall_brings_the_delay_back_within_a_second_and_a_half() {
     });
     line.run(9_000);
     let after = *line.lags.last().unwrap();
-    // No frame is dropped for less than a frame and the tolerance.
-    assert!((after - before).abs() <= 40.0, "{before} before, {after} after");
+    assert!((after - before).abs() <= 20.0, "{before} before, {after} after");
     assert!(line.buffer.target_delay_ms() < 60.0);
 }
 
