@@ -116,7 +116,7 @@ mod first_offer {
             "c=IN IP4 198.51.100.7",
             "m=audio 40000 RTP/AVP 111 9 8 0 110 101",
             "a=rtpmap:111 opus/48000/2",
-            "a=fmtp:111 useinbandfec=1;maxaveragebitrate=64000;stereo=0;sprop-stereo=0",
+            "a=fmtp:111 useinbandfec=1;maxaveragebitrate=40000;stereo=0;sprop-stereo=0",
             "a=rtpmap:9 G722/8000",
             "a=rtpmap:8 PCMA/8000",
             "a=rtpmap:0 PCMU/8000",
