@@ -14,6 +14,8 @@ pub const RATE: u32 = 48_000;
 pub const FRAME: usize = 960;
 /// Samples of the speaker that are mixed at once: 10 ms.
 pub const SLICE: usize = 480;
+/// How long a slice lasts.
+pub const SLICE_TIME: Duration = Duration::from_millis(10);
 
 /// What a card has to say.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -1,5 +1,6 @@
 //! One call's part of the media thread: its session, its sockets, its mouth and its ear.
 
+use super::card::{SLICE, SLICE_TIME};
 use super::codec::CodecError;
 use super::pipeline::{Ear, Mouth};
 use crate::udp::MediaSocket;
@@ -17,6 +18,10 @@ use toestel_proto::time::Instant;
 const DATAGRAM: usize = 2048;
 /// How often the encoder is told what the far end's reports say.
 const REPORT: Duration = Duration::from_secs(1);
+/// The longest that is still played of a call that has ended.
+const LAST_WORDS: usize = 9_600;
+/// The fade at their end: a voice that is cut off clicks.
+const FADE: usize = 480;
 /// What the others of a conference said and this leg has not passed on: 60 ms at 48 kHz, then the oldest is dropped.
 const OTHERS: usize = 2880;
 
@@ -136,6 +141,24 @@ impl Leg {
     /// When [`Leg::drive`] is due.
     pub fn due(&self) -> Option<Instant> {
         self.session.poll_wake().map(|wake| wake.at)
+    }
+
+    /// What the far end said last and nobody has heard yet, faded out; empty where it was silent. An exchange hangs up
+    /// with its last packet, a person with the last syllable: both are still on their way to the loudspeaker then.
+    pub fn last_words(&mut self, now: Instant) -> Vec<i16> {
+        let mut words = Vec::with_capacity(LAST_WORDS);
+        let mut time = now;
+        while self.session.has_speech() && words.len() < LAST_WORDS {
+            self.ear.hear(SLICE, &mut self.session, time, &mut words);
+            time += SLICE_TIME;
+        }
+        // The rest of a frame, and the sound that is made up from it, under the fade.
+        self.ear.hear(FADE, &mut self.session, time, &mut words);
+        let start = words.len().saturating_sub(FADE);
+        for (place, sample) in words.iter_mut().skip(start).enumerate() {
+            *sample = (i32::from(*sample) * (FADE - place) as i32 / FADE as i32) as i16;
+        }
+        words
     }
 
     /// Says goodbye on the wire.

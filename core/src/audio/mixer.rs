@@ -6,7 +6,7 @@
 use super::card::{Card, FRAME, SLICE};
 use super::leg::Leg;
 use super::tones::{Tone, TonePlayer, saturate};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 use toestel_proto::ids::CallId;
 use toestel_proto::time::Instant;
@@ -24,6 +24,8 @@ pub struct Mixer {
     microphone: Vec<i16>,
     /// The newest frame of the microphone while nobody was there to hear it.
     lead: Vec<i16>,
+    /// What ended calls have still to say.
+    last_words: VecDeque<i32>,
     mix: Vec<i32>,
     output: Vec<i16>,
     /// The loudest samples since the meters were read.
@@ -42,6 +44,20 @@ impl Mixer {
     /// Whether a tone keeps the speaker busy.
     pub const fn has_tone(&self) -> bool {
         self.tone.is_some()
+    }
+
+    /// Plays the end of a call that is over.
+    pub fn play_out(&mut self, words: &[i16]) {
+        let missing = words.len().saturating_sub(self.last_words.len());
+        self.last_words.extend(std::iter::repeat_n(0, missing));
+        for (sum, sample) in self.last_words.iter_mut().zip(words) {
+            *sum += i32::from(*sample);
+        }
+    }
+
+    /// Whether an ended call has still to be heard.
+    pub fn has_last_words(&self) -> bool {
+        !self.last_words.is_empty()
     }
 
     /// Lets the user hear the key that was pressed.
@@ -90,6 +106,10 @@ impl Mixer {
             }
             if self.conference {
                 legs.values_mut().for_each(|leg| leg.overhear(&self.mix));
+            }
+            let last = self.last_words.len().min(SLICE);
+            for (sum, sample) in self.mix.iter_mut().zip(self.last_words.drain(..last)) {
+                *sum += sample;
             }
             self.peaks.1 = self.peaks.1.max(loudest(&self.mix));
             self.add_tones();
@@ -174,6 +194,34 @@ mod tests {
         assert_eq!(mixer.lead.len(), FRAME);
         assert!(mixer.lead.starts_with(&[2; 100]) && mixer.lead.ends_with(&[3; FRAME - 100]));
         assert_eq!(mixer.peaks.0, 0, "nobody hears it, so no meter shows it");
+    }
+
+    /// A speaker that takes everything at once and keeps it.
+    #[derive(Default)]
+    struct Loudspeaker(Vec<i16>);
+
+    impl Card for Loudspeaker {
+        fn service(&mut self, _now: Instant) {}
+        fn open_microphone(&mut self) {}
+        fn room(&self) -> usize {
+            (4 * SLICE).saturating_sub(self.0.len())
+        }
+        fn play(&mut self, pcm: &[i16]) {
+            self.0.extend_from_slice(pcm);
+        }
+        fn capture(&mut self, _pcm: &mut Vec<i16>) {}
+    }
+
+    #[test]
+    fn two_calls_that_end_at_once_are_both_heard_to_their_ends() {
+        let (mut mixer, mut card) = (Mixer::default(), Loudspeaker::default());
+        mixer.play_out(&[100; SLICE + 10]);
+        mixer.play_out(&[30; 20]);
+        assert!(mixer.has_last_words());
+        mixer.hear(&mut card, &mut BTreeMap::new(), Instant::ORIGIN);
+        assert!(!mixer.has_last_words());
+        let expected = [[130; 20].as_slice(), &[100; SLICE - 10], &[0; 3 * SLICE - 10]].concat();
+        assert_eq!(card.0, expected);
     }
 
     #[test]

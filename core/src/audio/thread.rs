@@ -29,6 +29,8 @@ const COMMANDS: Token = Token(0);
 const CARD: Token = Token(1);
 const RING_CARD: Token = Token(2);
 const LEG: Token = Token(3);
+/// How long a card stays open after the last words of a call were handed to it: longer than any holds them back.
+const LINGER: Duration = Duration::from_millis(150);
 /// How long to wait before sound that was lost is tried again: doubled each time, for a machine without sound stays
 /// without.
 const FIRST_RETRY: Duration = Duration::from_secs(2);
@@ -141,6 +143,8 @@ struct Studio {
     warm: Option<bool>,
     /// The card's microphone was opened.
     listens: bool,
+    /// Until when the card stays open for what an ended call said last.
+    lingers: Option<Instant>,
     /// The card is a stand-in; when to try again.
     retry: Option<Instant>,
     /// How long the next stand-in lasts.
@@ -162,6 +166,7 @@ impl Studio {
             ringing: None,
             warm: None,
             listens: false,
+            lingers: None,
             retry: None,
             patience: FIRST_RETRY,
         }
@@ -199,6 +204,7 @@ impl Studio {
             self.mixer.speak(card.as_mut(), &mut self.legs, self.now);
             self.mixer.hear(card.as_mut(), &mut self.legs, self.now);
         }
+        self.linger();
         if let Some((card, player)) = self.ring_card.as_mut().zip(self.ringing.as_mut()) {
             card.service(self.now);
             self.mixer.ring(card.as_mut(), player);
@@ -214,7 +220,21 @@ impl Studio {
     }
 
     fn is_idle(&self) -> bool {
-        self.legs.is_empty() && self.warm.is_none() && self.ringing.is_none() && !self.mixer.has_tone()
+        !self.is_heard() && self.ringing.is_none()
+    }
+
+    /// Whether the card is needed.
+    fn is_heard(&self) -> bool {
+        !self.legs.is_empty() || self.warm.is_some() || self.mixer.has_tone() || self.lingers.is_some()
+    }
+
+    /// Lets the card go a moment after it was given the last words.
+    fn linger(&mut self) {
+        if self.mixer.has_last_words() {
+            self.lingers = Some(self.now + LINGER);
+        } else if self.lingers.is_some_and(|until| until <= self.now) {
+            self.lingers = None;
+        }
     }
 
     /// Takes the thread out of the engine's hands, unless a command came at the last moment.
@@ -239,6 +259,7 @@ impl Studio {
         cards
             .chain(self.legs.values().filter_map(Leg::due))
             .chain(self.retry)
+            .chain(self.lingers)
             .min()
     }
 
@@ -322,6 +343,12 @@ impl Studio {
     fn stop_call(&mut self, call: CallId) {
         self.muted.remove(&call);
         let Some(mut leg) = self.legs.remove(&call) else { return };
+        if let Some(card) = &mut self.card {
+            let words = leg.last_words(self.now);
+            self.mixer.play_out(&words);
+            self.mixer.hear(card.as_mut(), &mut self.legs, self.now);
+            self.lingers = Some(self.now + LINGER);
+        }
         leg.close(self.now);
         let stats = leg.session.stats();
         let _ = self.shared.events.send(AudioEvent::Stopped { call, stats });
@@ -346,13 +373,13 @@ impl Studio {
 
     /// Opens the cards that are needed and closes those that are not.
     fn tend_cards(&mut self) {
-        let wanted = !self.legs.is_empty() || self.warm.is_some() || self.mixer.has_tone();
+        let wanted = self.is_heard();
         let microphone = !self.legs.is_empty() || self.warm == Some(true);
-        if self.listens && !microphone {
+        if self.listens && !microphone && self.lingers.is_none() {
             // A card closes its microphone only with itself.
             self.card = None;
         }
-        self.listens = microphone;
+        self.listens = microphone || (self.listens && self.lingers.is_some());
         if !wanted {
             self.card = None;
             self.retry = None;

@@ -191,7 +191,7 @@ impl Bench {
     }
 
     fn scores(&mut self) {
-        for _ in 0..self.extent.scored {
+        for number in 0..self.extent.scored {
             for kind in Kind::ALL {
                 let mut phone = self.registered(kind).0;
                 sleep(REST);
@@ -201,7 +201,11 @@ impl Bench {
                 let over = || (log.count("BYE sip:") > 0).then_some(());
                 poll(PATIENCE, over);
                 sleep(REST);
-                let file = self.lab.file(&format!("heard-{}.wav", kind.name()));
+                let name = format!("heard-{}-{number}.wav", kind.name());
+                let file = match &self.extent.keep {
+                    Some(folder) => folder.join(name),
+                    None => self.lab.file(&name),
+                };
                 sound::write_wav(&file, RATE, self.ear.take().samples.into_iter());
                 let score = sound::pesq_if_heard(&sound::speech(), &file);
                 self.report.add(Row::Pesq, kind, score);

@@ -12,6 +12,7 @@ mod report;
 mod settings;
 mod usage;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 pub use measure::Bench;
@@ -29,6 +30,8 @@ pub struct Extent {
     pub scored: usize,
     /// Only rows whose group is named; all, where this is empty.
     pub only: Vec<String>,
+    /// A folder for what was heard in the scored calls.
+    pub keep: Option<PathBuf>,
 }
 
 impl Extent {
@@ -39,6 +42,7 @@ impl Extent {
             window: Duration::from_secs(60),
             scored: 3,
             only: Vec::new(),
+            keep: None,
         }
     }
 
@@ -49,6 +53,7 @@ impl Extent {
             window: Duration::from_secs(10),
             scored: 1,
             only: Vec::new(),
+            keep: None,
         }
     }
 

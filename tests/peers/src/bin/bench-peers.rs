@@ -6,13 +6,14 @@
     reason = "a command for people: what it prints is its work"
 )]
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use toestel_peers::bench::{Bench, Extent};
 
 const USAGE: &str = "\
-cargo xtask bench peers [--quick] [--runs N] [--seconds N] [--json FILE] [GROUP...]
+cargo xtask bench peers [--quick] [--runs N] [--seconds N] [--json FILE] [--keep FOLDER] [GROUP...]
 Groups: start, click, idle, call, pesq; without any, all of them.";
 
 fn main() -> ExitCode {
@@ -33,6 +34,10 @@ fn main() -> ExitCode {
             "--json" => {
                 json = arguments.next();
                 json.is_some()
+            }
+            "--keep" => {
+                extent.keep = arguments.next().map(PathBuf::from);
+                extent.keep.is_some()
             }
             "start" | "click" | "idle" | "call" | "pesq" => {
                 extent.only.push(argument.clone());

@@ -191,6 +191,13 @@ impl JitterBuffer {
         }
     }
 
+    /// Whether a frame waits to be played.
+    pub fn holds_speech(&self) -> bool {
+        self.entries
+            .values()
+            .any(|entry| matches!(entry.content, Content::Speech { .. }))
+    }
+
     /// How long packets wait here, in milliseconds.
     pub fn delay_ms(&self) -> f64 {
         self.held.millis()

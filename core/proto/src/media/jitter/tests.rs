@@ -134,6 +134,19 @@ fn a_clean_stream_plays_every_frame_once_and_in_order_across_the_timestamp_wrap(
 }
 
 #[test]
+fn speech_is_held_until_it_was_played() {
+    let mut buffer = JitterBuffer::new(Codec::Pcma, Ticks::from_millis(20));
+    assert!(!buffer.holds_speech());
+    buffer.insert(packet(0, 0));
+    buffer.insert(packet(1, 20_000));
+    for millis in [20, 40] {
+        assert!(buffer.holds_speech());
+        buffer.next(at(millis * 1_000));
+    }
+    assert!(!buffer.holds_speech());
+}
+
+#[test]
 fn reordered_packets_are_played_in_order() {
     let mut line = Line::new(500, |number| Some(if number % 5 == 0 { 55_000 } else { 20_000 }));
     line.run(10_300);

@@ -198,6 +198,11 @@ impl MediaSession {
         self.outbound.send_digit(&self.plan, digit, duration)
     }
 
+    /// Whether speech has come that [`MediaSession::next`] has not given yet.
+    pub fn has_speech(&self) -> bool {
+        self.inbound.jitter.holds_speech()
+    }
+
     /// What to play now.
     pub fn next(&mut self, now: Instant) -> Playout {
         self.inbound.jitter.next(now)
