@@ -265,7 +265,7 @@ impl Authenticator {
             .collect();
         let rules = Rules {
             realms: &known,
-            learn_realm: request.method == Method::Register && !self.memory.accepted && self.memory.realm.is_none(),
+            learn_realm: self.may_learn(request),
             strong_only: self.memory.strong_offered,
         };
         let chosen = choose(offers, &rules);
@@ -287,6 +287,16 @@ impl Authenticator {
             }
         }
         Ok(challenge)
+    }
+
+    /// Whether `request` may try a realm that is not known to be the account's.
+    fn may_learn(&self, request: &Request) -> bool {
+        request.method == Method::Register && !self.memory.accepted && self.memory.realm.is_none()
+    }
+
+    /// Whether `request` may carry a digest for `realm`: a nonce of one that was only tried outlives the trial.
+    fn may_answer(&self, realm: &str, request: &Request) -> bool {
+        realm == self.domain || self.memory.realm.as_deref() == Some(realm) || self.may_learn(request)
     }
 
     /// Whether the request carried the answer to a challenge of its own exchange, and not a nonce kept from before.
@@ -339,7 +349,9 @@ impl Authenticator {
     }
 
     fn next_credentials(&mut self, asker: Asker, request: &Request, random: &mut Random) -> Option<Credentials> {
-        let session = self.sessions.iter_mut().find(|session| session.asker == asker)?;
+        let is_for = |session: &Session| session.asker == asker && self.may_answer(&session.challenge.realm, request);
+        let place = self.sessions.iter().position(is_for)?;
+        let session = self.sessions.get_mut(place)?;
         session.nc = session.nc.checked_add(1)?;
         let challenge = &session.challenge;
         let protection = challenge.qop.map(|qop| Protection {

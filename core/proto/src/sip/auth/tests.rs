@@ -385,6 +385,31 @@ fn a_realm_is_learnt_by_register_alone_and_only_by_one_that_succeeded() {
 }
 
 #[test]
+fn a_nonce_of_a_realm_that_was_only_tried_is_forgotten_once_another_was_accepted() {
+    let mut phone = Phone::new();
+    let register = request(Method::Register, 1);
+    let mut both = challenged(&register, r#"Digest realm="pbx.example",nonce="s",qop="auth""#);
+    both.headers.push(
+        HeaderName::ProxyAuthenticate,
+        r#"Digest realm="evil",nonce="p",qop="auth""#,
+    );
+    let retry = phone.answer(&register, &both).unwrap();
+    let mut invite = request(Method::Invite, 2);
+    phone.authenticator.authorise(&mut invite, &mut phone.random);
+    assert!(
+        !invite.headers.has(HeaderName::ProxyAuthorization),
+        "only REGISTER tries a realm"
+    );
+    phone
+        .authenticator
+        .accepted(&retry, &Response::to(&retry, StatusCode::OK));
+    let mut again = request(Method::Register, 3);
+    phone.authenticator.authorise(&mut again, &mut phone.random);
+    assert!(again.headers.has(HeaderName::Authorization));
+    assert!(!again.headers.has(HeaderName::ProxyAuthorization));
+}
+
+#[test]
 fn basic_is_never_answered() {
     let mut phone = Phone::new();
     let register = request(Method::Register, 1);
