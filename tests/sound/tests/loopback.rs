@@ -215,6 +215,25 @@ fn keys_arrive_once_each_and_the_first_packet_is_told() {
 }
 
 #[test]
+fn a_voice_that_is_hung_up_on_fades_and_does_not_click() {
+    let name = "a_voice_that_is_hung_up_on_fades_and_does_not_click";
+    stage::alone(name, false, || {
+        let tone = score::sine(300.0, 10_000.0, 3.0);
+        let heard = call("hung_up", [tone, vec![0; 144_000]], Codec::Pcma, None, |sides| {
+            sides[1].engine.stop(CALL);
+        });
+        let end = &heard.recordings[1];
+        let loud = end.iter().rposition(|sample| sample.unsigned_abs() > 5_000);
+        let loud = loud.expect("the tone was heard");
+        assert!(end.len() > loud + 2_400, "the card was closed at once");
+        // A step of the tone is at most 393.
+        let steps = end[loud - 4_800..].windows(2).map(|pair| pair[0].abs_diff(pair[1]));
+        assert!(steps.clone().all(|step| step < 800), "{:?}", steps.max());
+        assert!(end[loud + 960..].iter().all(|sample| sample.unsigned_abs() < 100));
+    });
+}
+
+#[test]
 fn the_recording_lasts_as_long_as_the_call_and_a_second_call_has_its_own() {
     stage::alone(
         "the_recording_lasts_as_long_as_the_call_and_a_second_call_has_its_own",
