@@ -294,9 +294,12 @@ impl Authenticator {
         request.method == Method::Register && !self.memory.accepted && self.memory.realm.is_none()
     }
 
-    /// Whether `request` may carry a digest for `realm`: a nonce of one that was only tried outlives the trial.
-    fn may_answer(&self, realm: &str, request: &Request) -> bool {
-        realm == self.domain || self.memory.realm.as_deref() == Some(realm) || self.may_learn(request)
+    /// Whether `request` may carry the answer to a `challenge` of before. Its nonce may outlive what allowed it: the trial
+    /// of its realm, or the time in which nothing better than MD5 was offered.
+    fn may_answer(&self, challenge: &Challenge, request: &Request) -> bool {
+        let realm = challenge.realm.as_str();
+        let is_ours = realm == self.domain || self.memory.realm.as_deref() == Some(realm) || self.may_learn(request);
+        is_ours && (challenge.algorithm.is_strong() || !self.memory.strong_offered)
     }
 
     /// Whether the request carried the answer to a challenge of its own exchange, and not a nonce kept from before.
@@ -349,7 +352,7 @@ impl Authenticator {
     }
 
     fn next_credentials(&mut self, asker: Asker, request: &Request, random: &mut Random) -> Option<Credentials> {
-        let is_for = |session: &Session| session.asker == asker && self.may_answer(&session.challenge.realm, request);
+        let is_for = |session: &Session| session.asker == asker && self.may_answer(&session.challenge, request);
         let place = self.sessions.iter().position(is_for)?;
         let session = self.sessions.get_mut(place)?;
         session.nc = session.nc.checked_add(1)?;

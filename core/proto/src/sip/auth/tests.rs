@@ -410,6 +410,21 @@ fn a_nonce_of_a_realm_that_was_only_tried_is_forgotten_once_another_was_accepted
 }
 
 #[test]
+fn an_md5_nonce_of_before_is_not_used_once_something_stronger_was_offered() {
+    let mut phone = Phone::new();
+    let register = request(Method::Register, 1);
+    let weak = r#"Digest realm="pbx.example",nonce="m",qop="auth",algorithm=MD5"#;
+    let retry = phone.answer(&register, &challenged(&register, weak)).unwrap();
+    assert!(retry.headers.has(HeaderName::Authorization));
+    let unusable = r#"Digest realm="pbx.example",nonce="s",qop="none-that-we-know",algorithm=SHA-256"#;
+    let second = request(Method::Register, 2);
+    assert!(phone.answer(&second, &challenged(&second, unusable)).is_err());
+    let mut third = request(Method::Register, 3);
+    phone.authenticator.authorise(&mut third, &mut phone.random);
+    assert!(!third.headers.has(HeaderName::Authorization));
+}
+
+#[test]
 fn basic_is_never_answered() {
     let mut phone = Phone::new();
     let register = request(Method::Register, 1);
