@@ -4,7 +4,7 @@
 //! The dialogs are the product's [`Session`]s, the descriptions its [`Negotiation`]s; judged is the phone at the other
 //! end. A desk does nothing by itself: it picks up and hangs up when it is told to.
 
-use super::{DOMAIN, Rules};
+use super::{DOMAIN, Exchange, Rules};
 use crate::numbers;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -43,6 +43,44 @@ struct Leg {
     /// Our early answer, for the 200.
     answer: Option<Vec<u8>>,
     over: bool,
+}
+
+/// What the desk can be told to do.
+impl Exchange {
+    /// Calls a phone, and leaves the first offer to it.
+    pub fn call_without_offer(&mut self, user: &str, now: Instant) {
+        let contact = self
+            .registrar
+            .bindings(user, now)
+            .first()
+            .map(|binding| binding.contact.clone());
+        if let Some(contact) = contact {
+            self.desk.call(user.to_owned(), contact, &self.rules, now);
+        }
+        self.settle(now);
+    }
+
+    /// Answers a phone that hears the announcement.
+    pub fn pick_up(&mut self, user: &str, now: Instant) {
+        self.desk.pick_up(user, now);
+        self.settle(now);
+    }
+
+    /// Ends its own call with a phone.
+    pub fn hang_up(&mut self, user: &str, now: Instant) {
+        self.desk.hang_up(user, now);
+        self.settle(now);
+    }
+
+    /// Whether it has a call of its own with a phone.
+    pub fn is_busy_with(&self, user: &str) -> bool {
+        self.desk.is_busy_with(user)
+    }
+
+    /// What was agreed about the sound of its own call with a phone, and where it listens; `None` while there is none.
+    pub fn agreed(&self, user: &str) -> Option<(&Negotiated, SocketAddr)> {
+        self.desk.agreed(user)
+    }
 }
 
 impl Desk {

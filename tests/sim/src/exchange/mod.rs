@@ -24,7 +24,6 @@ use toestel_proto::codec::MediaPolicy;
 use toestel_proto::ids::FlowId;
 use toestel_proto::nat::stun;
 use toestel_proto::random::Random;
-use toestel_proto::sdp::negotiate::Negotiated;
 use toestel_proto::sip::endpoint::{self, Endpoint, Flow, ServerKey};
 use toestel_proto::sip::framing::{Frame, PONG, Side, StreamReader, is_keep_alive};
 use toestel_proto::sip::msg::{HeaderName, Message, Method, Request, Response, StatusCode};
@@ -127,41 +126,6 @@ impl Exchange {
     /// for 32 s.
     pub fn unfinished(&self) -> usize {
         self.endpoint.transactions().0 + self.proxy.len() + self.desk.len()
-    }
-
-    /// Calls a phone, and leaves the first offer to it.
-    pub fn call_without_offer(&mut self, user: &str, now: Instant) {
-        let contact = self
-            .registrar
-            .bindings(user, now)
-            .first()
-            .map(|binding| binding.contact.clone());
-        if let Some(contact) = contact {
-            self.desk.call(user.to_owned(), contact, &self.rules, now);
-        }
-        self.settle(now);
-    }
-
-    /// Answers a phone that hears the announcement.
-    pub fn pick_up(&mut self, user: &str, now: Instant) {
-        self.desk.pick_up(user, now);
-        self.settle(now);
-    }
-
-    /// Ends its own call with a phone.
-    pub fn hang_up(&mut self, user: &str, now: Instant) {
-        self.desk.hang_up(user, now);
-        self.settle(now);
-    }
-
-    /// Whether it has a call of its own with a phone.
-    pub fn is_busy_with(&self, user: &str) -> bool {
-        self.desk.is_busy_with(user)
-    }
-
-    /// What was agreed about the sound of its own call with a phone, and where it listens; `None` while there is none.
-    pub fn agreed(&self, user: &str) -> Option<(&Negotiated, SocketAddr)> {
-        self.desk.agreed(user)
     }
 
     /// What it found wrong with what the phones sent.

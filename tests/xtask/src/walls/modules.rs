@@ -24,7 +24,16 @@ const CRATES: [Crate; 2] = [
         layers: &[
             Layer {
                 modules: &[
-                    "codec", "event", "hex", "ids", "probe", "random", "secret", "time", "view",
+                    "codec",
+                    "event",
+                    "hex",
+                    "ids",
+                    "master_key",
+                    "probe",
+                    "random",
+                    "secret",
+                    "time",
+                    "view",
                 ],
                 mutual: true,
             },
