@@ -1,8 +1,10 @@
 //! Ten days in the life of phones: nine seeds that are always the same, and a fresh one.
 //!
-//! `SIM_SEED` sets the fresh one, `SIM_TRACE` puts every message into the diary that a failure prints.
+//! `SIM_SEED` sets the fresh one, `SIM_TRACE` puts every message into the diary that a failure prints. In continuous
+//! integration it is the commit's: fresh for each commit, and the same when a commit is checked again.
 
 use std::collections::BTreeMap;
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 use toestel_sim::{Tally, Transition, Walk};
@@ -14,10 +16,17 @@ const OFTEN: u64 = 50;
 
 fn fresh_seed() -> u64 {
     let given = std::env::var("SIM_SEED").ok().and_then(|text| text.parse().ok());
-    given.unwrap_or_else(|| {
+    given.or_else(seed_of_the_commit).unwrap_or_else(|| {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         now.map_or(0, |since| u64::from(since.subsec_nanos()) ^ since.as_secs())
     })
+}
+
+fn seed_of_the_commit() -> Option<u64> {
+    std::env::var_os("CI")?;
+    let asked = Command::new("git").args(["rev-parse", "HEAD"]).output().ok()?;
+    let hash = String::from_utf8(asked.stdout).ok()?;
+    u64::from_str_radix(hash.get(..12)?, 16).ok()
 }
 
 /// One day; what is wrong with it, as a text.
