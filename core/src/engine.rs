@@ -3,6 +3,7 @@
 //! Each method is one request to the runtime's loop and its answer: accepted, or refused and why. What comes of it
 //! arrives as an [`Event`]. When the last handle is dropped the phone hangs up, unregisters and stops.
 
+use crate::audio::device::DeviceChoice;
 use crate::error::{EngineError, Gone};
 use crate::parts::Parts;
 use crate::runtime::{Levels, Request, Runtime, Tells};
@@ -125,6 +126,17 @@ impl Engine {
     pub fn meter(&self, on: bool) -> Result<(), EngineError> {
         self.requests
             .send(Request::Meter(on))
+            .map_err(|_| EngineError::Gone(Gone))
+    }
+
+    /// Sounds through these devices from now on, calls in progress included. One that is not there is told by a warning,
+    /// and the system's choice is used in its place.
+    ///
+    /// # Errors
+    /// When the engine has stopped.
+    pub fn use_devices(&self, choice: DeviceChoice) -> Result<(), EngineError> {
+        self.requests
+            .send(Request::UseDevices(choice))
             .map_err(|_| EngineError::Gone(Gone))
     }
 

@@ -265,6 +265,7 @@ impl Runtime {
             }
             Request::Stats(call, reply) => self.ask_stats(call, reply),
             Request::Meter(on) => self.media.meters(on),
+            Request::UseDevices(choice) => self.media.set_devices(choice),
             Request::ShutDown(reply) => self.begin_farewell(Some(reply)),
         }
     }

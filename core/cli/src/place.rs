@@ -40,6 +40,11 @@ impl Place {
         }
     }
 
+    /// Whether nobody but a machine of ours can be reached here.
+    pub const fn is_practice(&self) -> bool {
+        matches!(self, Self::Practice(_))
+    }
+
     /// What to tell the person about it.
     pub fn name(&self) -> String {
         match self {

@@ -88,6 +88,9 @@ fn a_malformed_account_is_refused_in_one_sentence_and_nothing_is_kept() {
         &["201@pbx.test", "--country", "Netherlands"],
         &["201@pbx.test", "--ca", "/nowhere/ca.pem"],
         &["201@pbx.test", "--tls-name", ""],
+        &["201@pbx.test", "--expires", "1"],
+        &["201@pbx.test", "--caller-id", "number:0;x"],
+        &["201@pbx.test", "--codecs", "opus,opus"],
     ] {
         let output = add(&home, arguments);
         let said = text(&output.stderr);
@@ -100,6 +103,25 @@ fn a_malformed_account_is_refused_in_one_sentence_and_nothing_is_kept() {
     let double = add(&home, &["201@pbx.test"]);
     assert_eq!(double.status.code(), Some(2));
     assert!(text(&double.stderr).contains("already"));
+}
+
+#[test]
+fn what_is_told_of_an_account_is_kept() {
+    let home = Folder::new();
+    let mut arguments = vec!["201@pbx.test", "--expires", "120", "--caller-id", "prefix:*31"];
+    arguments.extend(["--codecs", "pcma,opus", "--dtmf", "info"]);
+    arguments.extend(["--feature-code", "park=*68", "--feature-code", "group_pickup=*8"]);
+    let output = add(&home, &arguments);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let kept = &list(&home)[0]["config"];
+    assert_eq!(kept["expires"], 120);
+    assert_eq!(kept["caller_id"], serde_json::json!({"prefix": "*31"}));
+    assert_eq!(kept["codecs"], serde_json::json!(["pcma", "opus"]));
+    assert_eq!(kept["dtmf"], "info");
+    assert_eq!(
+        kept["feature_codes"],
+        serde_json::json!({"park": "*68", "group_pickup": "*8"})
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What the handles may ask of the loop, and in what form it answers.
 
+use crate::audio::device::DeviceChoice;
 use crate::error::EngineError;
 use std::time::Duration;
 use toestel_proto::account::AccountMemory;
@@ -38,6 +39,8 @@ pub enum Request {
     Stats(Option<CallId>, oneshot::Sender<Result<CallStats, EngineError>>),
     /// Measure how loud it is, or do not.
     Meter(bool),
+    /// Sound through these devices.
+    UseDevices(DeviceChoice),
     /// Stop; answered when the farewell is said.
     ShutDown(oneshot::Sender<()>),
 }

@@ -275,7 +275,7 @@ impl Secrets {
             }
             Err(why) => {
                 self.keep_for_this_run(key, secret);
-                tracing::warn!(%why, "a password is kept for this run only");
+                tracing::info!(%why, "a password is kept for this run only");
                 Kept::ForThisRun { why }
             }
         }

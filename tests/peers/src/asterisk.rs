@@ -1,8 +1,8 @@
 //! Asterisk 22 as the PBX, with a configuration of our own (`tests/peers/asterisk`).
 //!
 //! Every user's password is `secret-` and the user's name. 201 to 203 and 206 speak TLS and SRTP with SDES keys, 204
-//! takes SHA-256 only, 205 has session timers of 90 s and 207 has none, 211 and 212 speak plain UDP or TCP. The numbers from 600 on are
-//! told in `extensions.conf`.
+//! takes SHA-256 only, 205 has session timers of 90 s and 207 has none, 208 takes a codec that we do not speak, 211
+//! and 212 speak plain UDP or TCP. The numbers from 600 on are told in `extensions.conf`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ const FILES: [(&str, &str); 5] = [
 const PJSIP: &str = include_str!("../asterisk/pjsip.conf");
 
 /// User, kind of endpoint, and a line for its login.
-const USERS: [(&str, &str, &str); 9] = [
+const USERS: [(&str, &str, &str); 10] = [
     ("201", "encrypted", ""),
     ("202", "encrypted", ""),
     ("203", "encrypted", ""),
@@ -36,6 +36,7 @@ const USERS: [(&str, &str, &str); 9] = [
     ("205", "timed", ""),
     ("206", "encrypted", ""),
     ("207", "untimed", ""),
+    ("208", "foreign", ""),
     ("211", "plain", ""),
     ("212", "plain", ""),
 ];

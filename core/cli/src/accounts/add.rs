@@ -1,5 +1,6 @@
 //! `toestel accounts add`.
 
+use super::values::{CodecArg, DtmfArg, FeatureCode, caller_id};
 use super::{load, say};
 use crate::error::Failure;
 use crate::options::{MediaArg, TransportArg};
@@ -9,7 +10,7 @@ use std::path::PathBuf;
 use toestel_core::net::tls::TlsClient;
 use toestel_core::store::secrets::{Kept, Secrets};
 use toestel_core::store::settings::StateDir;
-use toestel_core::{AccountConfig, HostPort, Roots, Transport};
+use toestel_core::{AccountConfig, CallerId, HostPort, Roots, Transport};
 
 /// The account. What is left out is as most PBXs want it.
 #[derive(Args, Debug)]
@@ -49,6 +50,21 @@ pub struct AddArgs {
     /// What is dialled before an outside number, where the PBX wants it
     #[arg(long, value_name = "DIGITS")]
     outside_line_prefix: Option<String>,
+    /// For how long to register at a time
+    #[arg(long, value_name = "SECONDS")]
+    expires: Option<u32>,
+    /// Which number is shown: shown (the account's own), withheld, number:NUMBER, or prefix:DIGITS dialled first
+    #[arg(long, value_name = "WHICH", value_parser = caller_id)]
+    caller_id: Option<CallerId>,
+    /// The codecs to offer, the preferred first, such as opus,pcma
+    #[arg(long, value_enum, value_delimiter = ',')]
+    codecs: Vec<CodecArg>,
+    /// How keys pressed in a call are sent
+    #[arg(long, value_enum, default_value = "auto")]
+    dtmf: DtmfArg,
+    /// What to dial for a feature of this PBX, such as park=*68; may be given again
+    #[arg(long = "feature-code", value_name = "FEATURE=CODE")]
+    feature_codes: Vec<FeatureCode>,
     #[command(flatten)]
     password: PasswordArgs,
 }
@@ -108,6 +124,17 @@ impl AddArgs {
         if let Some(country) = self.country {
             config.country = country;
         }
+        config.expires = self.expires.unwrap_or(config.expires);
+        config.caller_id = self.caller_id.unwrap_or_default();
+        if !self.codecs.is_empty() {
+            config.codecs = self.codecs.into_iter().map(Into::into).collect();
+        }
+        config.dtmf = self.dtmf.into();
+        config.feature_codes = self
+            .feature_codes
+            .into_iter()
+            .map(|entry| (entry.feature, entry.code))
+            .collect();
         if let Some(file) = self.ca {
             // The program may be started from elsewhere next time.
             let file = std::path::absolute(&file).map_err(Failure::usage)?;

@@ -4,6 +4,7 @@
 //! key store that is said, and the password is asked for at each use.
 
 mod add;
+mod values;
 
 use crate::error::Failure;
 use crate::options::media_word;

@@ -1,7 +1,7 @@
 //! `toestel call`: one call, watched live, and how it went.
 //!
 //! Without an account it starts the practice exchange in the same process and calls that. Without a sound device it
-//! speaks with the bundled voice, writes down what comes back, and says so.
+//! speaks to the practice exchange with the bundled voice, writes down what comes back, and says so.
 
 mod display;
 mod sound;
@@ -15,8 +15,7 @@ use crate::register::registered;
 use crate::signals::Signals;
 use clap::Args;
 use display::Display;
-use sound::Sound;
-use std::path::PathBuf;
+use sound::{Sound, SoundArgs};
 use toestel_core::{Engine, Events};
 use watch::Watch;
 
@@ -35,12 +34,8 @@ pub struct CallArgs {
     /// Hang up this many seconds after the answer; one that takes longer than that, and than 30 seconds, is not awaited
     #[arg(long, value_name = "N")]
     seconds: Option<u64>,
-    /// Speak this WAV file (16-bit mono at 8, 16 or 48 kHz); what comes back goes to --record, or toestel-heard.wav
-    #[arg(long, value_name = "WAV")]
-    play: Option<PathBuf>,
-    /// Write what is heard to this WAV file; without --play a bundled voice speaks
-    #[arg(long, value_name = "WAV")]
-    record: Option<PathBuf>,
+    #[command(flatten)]
+    sound: SoundArgs,
     /// End with one line of JSON that says how it went
     #[arg(long)]
     json: bool,
@@ -63,13 +58,14 @@ pub fn run(args: CallArgs) -> Result<(), Failure> {
 async fn call(args: CallArgs) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
     let display = Display::new(args.json);
-    let sound = Sound::choose(args.play.as_deref(), args.record.as_deref())?;
     let place = Place::find(args.account.as_deref(), &args.password).await?;
+    let sound = Sound::choose(&args.sound, place.is_practice())?;
     if let Some(note) = sound.note() {
         display.line(note);
     }
     let (parts, account) = place.prepare(sound.spec())?;
     let (engine, mut events) = Engine::start(parts)?;
+    engine.use_devices(sound.chosen().clone())?;
     engine.add_account(account).await?;
     display.line(&format!("Registering at {} …", place.name()));
     let outcome = talk(&args, &engine, &mut events, &display, &mut signals).await;

@@ -92,8 +92,8 @@ fn not_acceptable(warnings: &[Warning]) -> String {
     if codes.iter().any(|code| matches!(code, 304 | 305)) {
         "The far end takes none of our codecs. Allow G.711 for this account.".to_owned()
     } else {
-        "The far end refused the sound as it was offered: it may demand encryption, or not have it. \
-         Compare the account's media setting with the PBX."
+        "The far end refused the sound as it was offered, by its codec or its encryption: \
+         compare the account's codecs and media setting with the PBX."
             .to_owned()
     }
 }
