@@ -37,8 +37,25 @@ impl Phone {
         }
     }
 
-    /// After every input: carries each machine's wishes to the next until none is left.
+    /// After every input: carries each machine's wishes to the next until none is left, and lets go of what is over.
     pub(super) fn settle(&mut self, now: Instant) {
+        loop {
+            self.carry_wishes(now);
+            self.ring();
+            self.calls.retain(|_, call| !call.is_forgettable());
+            let calls = &self.calls;
+            let is_kept = |asker: &Asker| matches!(asker, Asker::Call(id, _) if calls.contains_key(id));
+            self.answered.retain(|_, asker| is_kept(asker));
+            self.ringing.retain(|_, id| calls.contains_key(id));
+            // What was asked by the flow of an account that goes has failed, and nothing else would tell it: no timer
+            // is left that would bring us here again.
+            if !self.let_go(now) {
+                break;
+            }
+        }
+    }
+
+    fn carry_wishes(&mut self, now: Instant) {
         loop {
             let mut moved = false;
             while let Some(output) = self.endpoint.poll_output() {
@@ -57,13 +74,6 @@ impl Phone {
                 break;
             }
         }
-        self.ring();
-        self.calls.retain(|_, call| !call.is_forgettable());
-        let calls = &self.calls;
-        let is_kept = |asker: &Asker| matches!(asker, Asker::Call(id, _) if calls.contains_key(id));
-        self.answered.retain(|_, asker| is_kept(asker));
-        self.ringing.retain(|_, id| calls.contains_key(id));
-        self.let_go(now);
     }
 
     fn handle_endpoint(&mut self, output: endpoint::Output, now: Instant) {

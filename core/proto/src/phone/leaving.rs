@@ -6,15 +6,16 @@ use crate::ids::AccountId;
 use crate::time::Instant;
 
 impl Phone {
-    pub(super) fn let_go(&mut self, now: Instant) {
+    /// Whether any account went.
+    pub(super) fn let_go(&mut self, now: Instant) -> bool {
         let is_owed = |id: &AccountId| {
             let calls = self.calls.values().map(Call::account).any(|account| account == *id);
             calls || self.asked.values().any(|asker| *asker == Asker::Registration(*id))
         };
         let gone: Vec<AccountId> = self.leaving.iter().filter(|id| !is_owed(id)).copied().collect();
-        for id in gone {
-            self.leaving.remove(&id);
-            let Some(account) = self.accounts.remove(&id) else {
+        for id in &gone {
+            self.leaving.remove(id);
+            let Some(account) = self.accounts.remove(id) else {
                 continue;
             };
             for flow in account.flows() {
@@ -22,5 +23,6 @@ impl Phone {
                 self.outputs.push_back(Output::CloseFlow(flow));
             }
         }
+        !gone.is_empty()
     }
 }

@@ -144,6 +144,28 @@ fn an_account_that_is_taken_away_unregisters_and_is_gone() {
     assert_eq!(bench.phone.poll_wake(), None);
 }
 
+#[test]
+fn the_last_bye_of_an_account_that_is_taken_away_ends_every_other_question() {
+    let mut bench = Bench::new();
+    let invite = bench.invite("in", Some(ANSWER));
+    bench.ask(&invite);
+    bench.command(Command::Answer { call: None }).unwrap();
+    let call = CallId(1);
+    bench.run(SECOND);
+    let fact = MediaFact::NothingFor(SECOND * 60);
+    bench.input(Input::Media { call, fact });
+    bench.request(Method::Options);
+    bench.phone.remove_account(bench.account, bench.now);
+    bench.drain();
+    assert!(bench.says_nothing(), "BYE waits for the ACK (RFC 3261 15)");
+    bench.run(SECOND * 63 / 2);
+    let bye = bench.request(Method::Bye);
+    bench.reply(&bye, 200, "b", None);
+    assert!(bench.flows.is_empty(), "the account is gone, and its flow with it");
+    assert!(bench.phone.is_quiet(), "OPTIONS cannot be answered any more");
+    assert_eq!(bench.phone.load(), Load::default());
+}
+
 mod datagrams {
     use super::*;
 
