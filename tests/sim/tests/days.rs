@@ -95,3 +95,18 @@ fn ten_days_of_calls_are_as_the_model_says() {
     assert!(rare.is_empty(), "too rare to prove anything: {rare:?}");
     assert!(total.calls >= 2_000 && total.registers >= 20_000 && total.time >= 10 * DAY);
 }
+
+#[test]
+#[ignore = "a hundred days"]
+fn a_hundred_fresh_days_are_sound() {
+    let began = Instant::now();
+    let fresh = fresh_seed();
+    let seeds: Vec<u64> = (0..100).map(|day| fresh.wrapping_add(day)).collect();
+    let failures: Vec<String> = days(&seeds).into_iter().filter_map(Result::err).collect();
+    println!(
+        "a hundred days from seed {fresh} on, in {:.1} s: {} with a fault",
+        began.elapsed().as_secs_f64(),
+        failures.len()
+    );
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}

@@ -234,7 +234,7 @@ fn count(mut cargo_test: Command, request: &Request<'_>, arguments: &[&str]) -> 
         .args(arguments)
         .args(request.filter);
     if request.long {
-        cargo_test.env("TOESTEL_LONG", "1").args(["--", "--include-ignored"]);
+        cargo_test.args(["--", "--include-ignored"]);
     }
     let good = shell::tee(&mut cargo_test, |line| counts.read(line))?;
     if !good && counts.failed == 0 {

@@ -10,7 +10,7 @@ mod measure;
 mod phone;
 mod report;
 mod settings;
-mod usage;
+pub mod usage;
 
 use std::path::PathBuf;
 use std::time::Duration;
