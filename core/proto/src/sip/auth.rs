@@ -75,8 +75,15 @@ impl Retry {
         }
     }
 
-    /// Puts the credentials into a request that is otherwise the one that was challenged.
+    /// Puts the credentials into a request that is otherwise the one that was challenged. What it carried for another
+    /// party goes, unless it has no count: a server takes a count that comes twice for a replay (RFC 7616 3.4).
     pub fn apply(&self, request: &mut Request) {
+        for name in Asker::BOTH.map(Asker::credentials) {
+            let sent = request.headers.get(name.clone()).and_then(Credentials::parse);
+            if sent.is_some_and(|sent| sent.protection.is_some()) {
+                request.headers.remove(name);
+            }
+        }
         for (name, value) in &self.credentials {
             request.headers.set(name.clone(), value);
         }
@@ -180,8 +187,13 @@ impl Authenticator {
 
     /// Forgets the nonces, as after a change of the server.
     pub fn forget_nonces(&mut self) {
-        self.sessions.clear();
+        self.begin_anew();
         self.answers.clear();
+    }
+
+    /// No nonce is used again. What was answered with one stays known: its refusal may be on its way.
+    fn begin_anew(&mut self) {
+        self.sessions.clear();
         self.stale_in_a_row = 0;
     }
 
@@ -246,7 +258,7 @@ impl Authenticator {
     /// The login was refused: [`Refusal::Login`], or 403 to a REGISTER. How long to wait before one more attempt;
     /// `None` to stop and ask the user, because this password was never accepted.
     pub fn login_refused(&mut self, random: &mut Random) -> Option<Duration> {
-        self.forget_nonces();
+        self.begin_anew();
         if !self.memory.accepted {
             return None;
         }
@@ -277,12 +289,12 @@ impl Authenticator {
         let challenge = chosen?;
         if self.was_answer(asker, request) {
             if !challenge.stale {
-                self.forget_nonces();
+                self.begin_anew();
                 return Err(Refusal::Login);
             }
             self.stale_in_a_row = self.stale_in_a_row.saturating_add(1);
             if self.stale_in_a_row > MOST_STALE {
-                self.forget_nonces();
+                self.begin_anew();
                 return Err(Refusal::StaleForever);
             }
         }

@@ -457,6 +457,59 @@ fn a_proxy_and_the_registrar_are_answered_side_by_side_each_with_its_own_count()
 }
 
 #[test]
+fn a_password_that_two_requests_find_refused_is_tried_no_third_time() {
+    let mut phone = Phone::new();
+    let mut registrar = Registrar {
+        realm: "pbx.example",
+        password: "another",
+        ..Registrar::new(&[Algorithm::Sha256])
+    };
+    let [register, bye] = [request(Method::Register, 1), request(Method::Bye, 2)];
+    let challenges = [&register, &bye].map(|request| registrar.handle(request));
+    let register = phone.answer(&register, &challenges[0]).unwrap();
+    let bye = phone.answer(&bye, &challenges[1]).unwrap();
+    let refusals = [&bye, &register].map(|request| registrar.handle(request));
+    assert_eq!(phone.answer(&bye, &refusals[0]), Err(Refusal::Login));
+    assert_eq!(phone.answer(&register, &refusals[1]), Err(Refusal::Login));
+}
+
+#[test]
+fn a_count_that_was_used_does_not_go_out_again_beside_another_answer() {
+    let mut phone = Phone::new();
+    let sent = request(Method::Bye, 1);
+    let mut asked = Response::to(&sent, StatusCode::PROXY_AUTHENTICATION_REQUIRED);
+    let from_the_proxy = r#"Digest realm="pbx.example", nonce="p", algorithm=SHA-256, qop="auth""#;
+    asked.headers.push(HeaderName::ProxyAuthenticate, from_the_proxy);
+    let answered = phone.answer(&sent, &asked).unwrap();
+    assert!(answered.headers.has(HeaderName::ProxyAuthorization));
+    phone.authenticator.forget_nonces();
+    let from_the_server = r#"Digest realm="pbx.example", nonce="s", algorithm=SHA-256, qop="auth""#;
+    let again = phone
+        .answer(&answered, &challenged(&answered, from_the_server))
+        .unwrap();
+    assert_eq!(credentials(&again).nonce, "s");
+    assert!(!again.headers.has(HeaderName::ProxyAuthorization), "its count was used");
+}
+
+#[test]
+fn an_answer_without_a_count_stays_beside_the_next_ones() {
+    let mut phone = Phone::new();
+    let sent = request(Method::Bye, 1);
+    let mut asked = Response::to(&sent, StatusCode::PROXY_AUTHENTICATION_REQUIRED);
+    let from_the_proxy = r#"Digest realm="pbx.example", nonce="p""#;
+    asked.headers.push(HeaderName::ProxyAuthenticate, from_the_proxy);
+    let answered = phone.answer(&sent, &asked).unwrap();
+    let from_the_server = r#"Digest realm="pbx.example", nonce="s""#;
+    let again = phone
+        .answer(&answered, &challenged(&answered, from_the_server))
+        .unwrap();
+    assert!(
+        again.headers.has(HeaderName::ProxyAuthorization),
+        "or proxy and server would take turns for ever"
+    );
+}
+
+#[test]
 fn nextnonce_is_used_next_and_refusing_it_does_not_doubt_the_password() {
     let mut phone = Phone::new();
     let register = request(Method::Register, 1);
