@@ -372,6 +372,19 @@ fn a_nat_that_forgets_a_datagrams_port_is_noticed() {
 }
 
 #[test]
+fn a_registration_that_is_taken_back_is_not_made_again_by_a_datagram_of_before() {
+    let mut world = registered(by_datagram());
+    world.weather.loss = 100;
+    world.command(0, Command::Register { account: None }).unwrap();
+    world.weather.loss = 0;
+    world.command(0, Command::Unregister { account: None }).unwrap();
+    world.run(seconds(40));
+    assert!(!world.hosts[0].is_registered(world.now));
+    assert_eq!(world.exchange.bindings("1001", world.now).len(), 0);
+    world.assert_sound();
+}
+
+#[test]
 fn a_registrar_without_outbound_gets_the_address_that_it_sees() {
     let mut world = registered(Setup {
         outbound: false,

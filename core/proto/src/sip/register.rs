@@ -8,6 +8,7 @@
 mod answers;
 mod backoff;
 mod requests;
+mod wishes;
 
 use super::auth::{Authenticator, Refusal};
 use super::endpoint::{Failure, Flow};
@@ -19,6 +20,7 @@ use backoff::Backoff;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
+use wishes::Next;
 
 /// What is registered, and where.
 #[derive(Clone, Debug)]
@@ -185,6 +187,8 @@ struct Pending {
     contact: Uri,
     removed: Vec<Uri>,
     asked: u32,
+    /// What is to be asked once it is answered.
+    next: Option<Next>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -246,15 +250,6 @@ impl Registration {
         self.binding.as_ref().map(|binding| binding.proven)
     }
 
-    /// The user wants to be registered, now: also ends any pause, and a stop after a refused login.
-    pub fn start(&mut self) {
-        match (&self.state, &self.flow) {
-            (State::Asking(_), _) | (State::WithoutFlow { ask_at: None }, _) => {}
-            (_, Some(_)) => self.send(Purpose::Bind),
-            (_, None) => self.need_flow(),
-        }
-    }
-
     /// A flow is open: register over it. The Contact of another flow is removed.
     pub fn register(&mut self, flow: &Flow) {
         if self.flow.as_ref().is_none_or(|known| known.id != flow.id) {
@@ -264,22 +259,6 @@ impl Registration {
             return;
         }
         self.send(Purpose::Bind);
-    }
-
-    /// Remove the binding. Ends in [`Output::Unregistered`] with [`Reason::Asked`], at once where there is no flow.
-    pub fn unregister(&mut self) {
-        let asking = match &self.state {
-            State::Asking(pending) => Some(pending.contact.clone()),
-            _ => None,
-        };
-        let is_bound = self.binding.is_some() || asking.is_some();
-        // What is on its way may be bound under another address than what was confirmed last.
-        asking.into_iter().for_each(|contact| self.add_leftover(contact));
-        if self.flow.is_some() && is_bound {
-            self.send(Purpose::Unbind);
-        } else {
-            self.end(Reason::Asked);
-        }
     }
 
     /// The final response to `sent`, the REGISTER as it went out. Provisional ones are ignored.
@@ -311,11 +290,16 @@ impl Registration {
         if pending.cseq != sent.cseq {
             return;
         }
-        match (pending.purpose, why) {
-            (Purpose::Unbind, _) => self.end(Reason::Asked),
-            (_, Failure::FlowLost) => self.lose_flow(Reason::FlowLost, now, random),
+        let is_unwanted = pending.is_unwanted();
+        match why {
+            Failure::Timeout if is_unwanted => self.give_up(),
+            Failure::FlowLost if is_unwanted => {
+                self.leave_flow();
+                self.give_up();
+            }
+            Failure::FlowLost => self.lose_flow(Reason::FlowLost, now, random),
             // Whoever does not answer for 32 s will not hear a call either: another flow.
-            (_, Failure::Timeout) => self.lose_flow(Reason::Timeout, now, random),
+            Failure::Timeout => self.lose_flow(Reason::Timeout, now, random),
         }
     }
 
@@ -326,7 +310,10 @@ impl Registration {
         }
         match &self.state {
             State::Idle => self.leave_flow(),
-            State::Asking(pending) if pending.purpose == Purpose::Unbind => self.end(Reason::Asked),
+            State::Asking(pending) if pending.is_unwanted() => {
+                self.leave_flow();
+                self.give_up();
+            }
             _ => self.lose_flow(Reason::FlowLost, now, random),
         }
     }

@@ -1,6 +1,6 @@
 //! What a final response to a REGISTER means (RFC 3261 10.2.4 and 10.3, RFC 5626 4.2.1).
 
-use super::{Binding, Gruu, Output, Pending, Purpose, Reason, Registered, Registration, State};
+use super::{Binding, Gruu, Next, Output, Pending, Purpose, Reason, Registered, Registration, State};
 use crate::random::Random;
 use crate::sip::auth::{Authenticator, Refusal, is_challenge};
 use crate::sip::msg::{NameAddr, Request, Response, StatusCode, Uri, Via};
@@ -21,6 +21,11 @@ impl Answer<'_> {
         let status = self.response.status;
         if status.is_success() {
             authenticator.accepted(self.sent, self.response);
+            registration.backoff.succeeded();
+        }
+        if self.pending.next == Some(Next::Unbind) {
+            registration.take_back(self.pending, status.is_success());
+        } else if status.is_success() {
             self.succeeded(registration, random);
         } else if is_challenge(self.response) {
             match authenticator.answer(self.sent, self.response, random) {
@@ -28,7 +33,7 @@ impl Answer<'_> {
                 Err(refusal) => self.not_answered(registration, refusal, authenticator, random),
             }
         } else if self.pending.purpose == Purpose::Unbind {
-            registration.end(Reason::Asked);
+            registration.give_up();
         } else if self.pending.purpose == Purpose::Repair {
             self.repair_refused(registration);
         } else {
@@ -37,14 +42,13 @@ impl Answer<'_> {
     }
 
     fn succeeded(self, registration: &mut Registration, random: &mut Random) {
-        registration.backoff.succeeded();
         let removed = &self.pending.removed;
         registration.leftovers.retain(|left| !removed.contains(left));
         if self.pending.purpose == Purpose::Unbind {
             let unbound = &self.pending.contact;
             registration.leftovers.retain(|left| !left.equivalent(unbound));
             registration.store(registration.leftovers.clone());
-            registration.end(Reason::Asked);
+            registration.give_up();
         } else {
             self.bound(registration, random);
         }
@@ -163,7 +167,7 @@ impl Answer<'_> {
         random: &mut Random,
     ) {
         if self.pending.purpose == Purpose::Unbind {
-            registration.end(Reason::Asked);
+            registration.give_up();
             return;
         }
         let wait = match refusal {

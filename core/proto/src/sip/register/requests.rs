@@ -28,6 +28,7 @@ impl Registration {
             contact,
             removed,
             asked,
+            next: None,
         };
         let request = self.request(&pending);
         self.dispatch(pending, request, &flow);

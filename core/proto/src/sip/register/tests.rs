@@ -793,6 +793,83 @@ fn unregistering_while_the_address_is_repaired_removes_the_new_one_too() {
     assert_eq!(world.stored, []);
 }
 
+impl World {
+    /// The REGISTER that is to go out now, and nothing after it.
+    fn take_register(&mut self) -> (FlowId, Request) {
+        loop {
+            if let Output::Send { flow, request } = self.registration.poll_output().unwrap() {
+                return (flow, request);
+            }
+        }
+    }
+
+    fn has_register(&mut self) -> bool {
+        std::iter::from_fn(|| self.registration.poll_output()).any(|output| matches!(output, Output::Send { .. }))
+    }
+}
+
+#[test]
+fn one_register_at_a_time_whatever_the_user_wants() {
+    let mut world = World::registered();
+    world.registration.start();
+    let (flow, refresh) = world.take_register();
+    world.registration.unregister();
+    assert!(!world.has_register(), "the answer to the refresh comes first");
+    world.send(flow, refresh);
+    let (flow, removal) = world.take_register();
+    world.registration.start();
+    assert!(!world.has_register(), "the answer to the removal comes first");
+    world.send(flow, removal);
+    assert_eq!(world.registrar.bindings.len(), 0);
+    world.settle();
+    assert_eq!(
+        world.take_events(),
+        ["unregistered, unregistered as asked, retry never", "registered 3600"]
+    );
+    assert_eq!(world.registrar.bindings.len(), 1);
+}
+
+#[test]
+fn who_changes_their_mind_before_the_answer_stays_registered() {
+    let mut world = World::registered();
+    world.registration.start();
+    let (flow, refresh) = world.take_register();
+    world.registration.unregister();
+    world.registration.start();
+    world.send(flow, refresh);
+    world.settle();
+    assert_eq!(world.take_events(), ["registered 3600"]);
+}
+
+#[test]
+fn a_first_register_that_is_refused_after_it_was_taken_back_leaves_nothing_to_remove() {
+    let mut world = World::new();
+    world.registration.start();
+    world.open_flow();
+    let (flow, first) = world.take_register();
+    world.registration.unregister();
+    world.send(flow, first);
+    world.settle();
+    assert_eq!(world.registrar.log.len(), 1, "challenged, and not answered");
+    assert_eq!(
+        world.take_events(),
+        ["unregistered, unregistered as asked, retry never"]
+    );
+}
+
+#[test]
+fn a_removal_that_the_loss_of_its_flow_cut_short_is_followed_by_what_is_wanted_since() {
+    let mut world = World::registered();
+    world.registration.unregister();
+    let _ = world.take_register();
+    world.registration.start();
+    world.lose_flow();
+    assert_eq!(
+        world.take_events(),
+        ["unregistered, unregistered as asked, retry never", "registered 3600"]
+    );
+}
+
 #[test]
 fn unregistering_ends_even_if_nobody_answers_or_there_is_no_flow() {
     let mut silent = World::registered();
