@@ -371,6 +371,59 @@ fn a_nat_that_forgets_a_datagrams_port_is_noticed() {
     world.assert_sound();
 }
 
+/// By datagram behind NATs, at a moment when every phone knows under which port it is seen.
+fn seen_behind_nat() -> World {
+    let mut world = registered(Setup {
+        nat_memory: Some(seconds(60)),
+        ..by_datagram()
+    });
+    world.run(seconds(30));
+    world
+}
+
+/// The NAT in front of a phone forgets, and a REGISTER is the first to go out by the new port.
+fn forget_and_register(world: &mut World, phone: usize) {
+    world.forget_nat(phone);
+    world.command(phone, Command::Register { account: None }).unwrap();
+    assert!(world.run_until(seconds(1), |world| world.is_reachable(phone)));
+}
+
+#[test]
+fn a_call_that_rings_or_is_talked_outlives_a_new_port_at_either_end() {
+    for moved in 0..2 {
+        let mut world = seen_behind_nat();
+        forget_and_register(&mut world, moved);
+        world.command(0, dial("1002")).unwrap();
+        world.run(seconds(30));
+        assert_eq!(world.state(0), Some(CallState::Ringing), "phone {moved} has moved");
+        assert_eq!(world.state(1), Some(CallState::Ringing), "phone {moved} has moved");
+        forget_and_register(&mut world, moved);
+        world.command(1, ANSWER).unwrap();
+        world.run(seconds(50));
+        both_are(&mut world, CallState::Active);
+        assert!(world.hosts.iter().all(|host| host.unregistered.is_none()));
+        world.assert_sound();
+    }
+}
+
+#[test]
+fn a_port_that_the_registrar_knows_already_is_not_registered_once_more() {
+    let mut world = seen_behind_nat();
+    forget_and_register(&mut world, 0);
+    let before = world.hosts[0].audit.registers;
+    world.run(seconds(60));
+    assert_eq!(world.hosts[0].audit.registers, before);
+}
+
+#[test]
+fn a_refused_registration_does_not_cost_the_binding_at_a_port_that_the_registrar_knows() {
+    let mut world = seen_behind_nat();
+    forget_and_register(&mut world, 0);
+    world.exchange.rules.refuse_register = Some(503);
+    let lost = world.run_until(seconds(60), |world| !world.is_reachable(0));
+    assert!(!lost, "{:?}", world.hosts[0].unregistered);
+}
+
 #[test]
 fn a_registration_that_is_taken_back_is_not_made_again_by_a_datagram_of_before() {
     let mut world = registered(by_datagram());

@@ -59,7 +59,7 @@ pub enum Output {
     Remember(Box<AccountMemory>),
     /// What [`Account::long_way`] could not say is known now.
     LongWay,
-    /// The account is reached at another Contact, perhaps over another network.
+    /// The account is reached at another Contact, perhaps over another network, or by another way at the same.
     Moved,
     /// Tell whoever listens.
     Event(Event),
@@ -91,8 +91,8 @@ struct Status {
     reason: Option<String>,
     /// What happened to the line last: it says more than the registration can.
     line_down: Option<String>,
-    /// The Contact that the calls know.
-    told_contact: Option<NameAddr>,
+    /// The Contact that the calls know, and the address behind it where it names none.
+    told: Option<(NameAddr, Option<SocketAddr>)>,
 }
 
 impl Account {
@@ -379,6 +379,10 @@ impl Account {
                     self.outputs.push_back(Output::Message(flow, message));
                 }
                 wire::Output::Refused(refusal) => self.outputs.push_back(Output::Refused(flow, Box::new(refusal))),
+                wire::Output::Mapped { address, before } => {
+                    self.registration.handle_mapped(address, before);
+                    self.drain(now, random);
+                }
                 wire::Output::Dead(_) if self.detour.flow() == Some(flow.id) => self.close_detour(),
                 wire::Output::Dead(why) => {
                     self.line.handle_useless(&why, flows, now);

@@ -131,9 +131,13 @@ impl Account {
         self.status.binding = Some(binding);
         self.status.reason = None;
         self.status.line_down = None;
-        let contact = self.contact();
-        if self.status.told_contact != contact {
-            self.status.told_contact = contact;
+        // With a flow or a GRUU the Contact does not say where we are, and a NAT may have moved us under it.
+        let binding = self.status.binding.as_ref();
+        let by_flow = binding.filter(|binding| binding.outbound || binding.gruu.is_some());
+        let place = by_flow.and_then(|binding| binding.seen_as);
+        let reached = self.contact().map(|contact| (contact, place));
+        if self.status.told != reached {
+            self.status.told = reached;
             self.outputs.push_back(Output::Moved);
         }
         if is_new {

@@ -8,6 +8,7 @@ use crate::sip::msg::Message;
 use crate::sip::parse::{self, Refusal};
 use crate::time::{Instant, Wake};
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// What came off the flow, or must go out on it.
@@ -19,6 +20,11 @@ pub(super) enum Output {
     Message(Box<Message>),
     /// Something that is none; the refusal knows what to answer.
     Refused(Refusal),
+    /// The server sees the flow under this address, and under another one before.
+    Mapped {
+        address: SocketAddr,
+        before: Option<SocketAddr>,
+    },
     /// The flow is of no use any more.
     Dead(String),
 }
@@ -163,7 +169,9 @@ impl Wire {
         } {
             match output {
                 KeepaliveOutput::Send(bytes) => self.outputs.push_back(Output::Send(bytes)),
-                KeepaliveOutput::Mapped(_) => {}
+                KeepaliveOutput::Mapped { address, before } => {
+                    self.outputs.push_back(Output::Mapped { address, before });
+                }
                 KeepaliveOutput::FlowDead(why) => self.outputs.push_back(Output::Dead(sentence(&why.to_string()))),
             }
         }

@@ -25,14 +25,18 @@ impl Call {
         self.settle(turn);
     }
 
-    /// The account is reached at another Contact now, perhaps over another network: the far end is told, and a path
-    /// over a network that is gone is made anew.
+    /// The account is reached at another Contact now, or by another way: the far end is told, so that what is on the
+    /// way learns it, and a path over a network that is gone is made anew.
     pub fn handle_moved(&mut self, contact: &NameAddr, local: IpAddr, turn: &mut Turn<'_>) {
         if !self.is_live() {
             return;
         }
         if let Some(session) = &mut self.session {
-            self.has_moved |= session.move_to(contact.clone());
+            session.move_to(contact.clone());
+            self.has_moved = true;
+        }
+        if let Some(dial) = &mut self.dial {
+            dial.settings.contact = contact.clone();
         }
         if self.sound.address().is_some_and(|address| address.ip() != local) {
             self.outputs.push_back(Output::OpenPath);

@@ -7,6 +7,7 @@
 
 mod answers;
 mod backoff;
+mod repair;
 mod requests;
 mod wishes;
 
@@ -211,6 +212,10 @@ struct Binding {
     expires_at: Instant,
     refresh_at: Instant,
     outbound: bool,
+    /// Our address as the far end saw it when it confirmed.
+    seen_as: Option<SocketAddr>,
+    /// The way that it names is gone: it counts until the next answer, and not longer.
+    doubtful: bool,
 }
 
 impl Registration {

@@ -15,7 +15,7 @@ pub const UDP_INTERVAL: (Duration, Duration) = (Duration::from_secs(11), Duratio
 /// How a UDP flow is kept open.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DatagramMethod {
-    /// Binding requests: the server agreed to RFC 5626, so silence or another address means a dead flow.
+    /// Binding requests: the server agreed to RFC 5626, so silence means a dead flow.
     Stun,
     /// CRLF CRLF, to which nobody answers.
     Crlf,
@@ -91,16 +91,17 @@ impl DatagramKeepalive {
             .extend(due.map(|bytes| KeepaliveOutput::Send(bytes.to_vec())));
     }
 
-    /// RFC 5626 4.4.2: no answer, or another address than before, and the flow has failed. An error answer still came
-    /// through the flow.
+    /// RFC 5626 4.4.2: no answer, and the flow has failed. An error answer still came through the flow. Under another
+    /// address than before it is another flow to the server, and open.
     fn conclude(&mut self, outcome: BindingOutcome) {
         self.binding = None;
         match outcome {
-            BindingOutcome::Mapped(address) => match self.mapped.replace(address) {
-                Some(before) if before != address => self.die(DeadFlow::Remapped),
-                Some(_) => {}
-                None => self.outputs.push_back(KeepaliveOutput::Mapped(address)),
-            },
+            BindingOutcome::Mapped(address) => {
+                let before = self.mapped.replace(address);
+                if before != Some(address) {
+                    self.outputs.push_back(KeepaliveOutput::Mapped { address, before });
+                }
+            }
             BindingOutcome::TimedOut if !self.heard => self.die(DeadFlow::Silent),
             BindingOutcome::TimedOut | BindingOutcome::Refused(_) | BindingOutcome::Unusable => {}
         }
@@ -193,14 +194,19 @@ mod tests {
     }
 
     #[test]
-    fn the_address_is_reported_once_and_a_change_of_it_kills_the_flow() {
+    fn the_address_is_reported_once_and_again_when_it_changes() {
         let mut flow = Flow::new(DatagramMethod::Stun, None);
-        let mapped = Some(KeepaliveOutput::Mapped("203.0.113.5:1000".parse().unwrap()));
-        assert_eq!(flow.round("203.0.113.5:1000"), mapped);
+        let mapped = |address: &str, before: Option<&str>| {
+            Some(KeepaliveOutput::Mapped {
+                address: address.parse().unwrap(),
+                before: before.map(|before| before.parse().unwrap()),
+            })
+        };
+        assert_eq!(flow.round("203.0.113.5:1000"), mapped("203.0.113.5:1000", None));
         assert_eq!(flow.round("203.0.113.5:1000"), None);
-        let dead = Some(KeepaliveOutput::FlowDead(DeadFlow::Remapped));
-        assert_eq!(flow.round("203.0.113.5:2000"), dead);
-        assert_eq!(flow.keepalive.poll_wake(), None);
+        let change = mapped("203.0.113.5:2000", Some("203.0.113.5:1000"));
+        assert_eq!(flow.round("203.0.113.5:2000"), change);
+        assert_eq!(flow.round("203.0.113.5:2000"), None, "the flow lives on under it");
     }
 
     #[test]

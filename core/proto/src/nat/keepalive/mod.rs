@@ -18,8 +18,14 @@ use std::time::Duration;
 pub enum KeepaliveOutput {
     /// Send these bytes on the flow.
     Send(Vec<u8>),
-    /// The server sees us at this address; for the doctor and for the log.
-    Mapped(std::net::SocketAddr),
+    /// The server sees us at this address: told at first, and at each change. What was registered from another one
+    /// leads nowhere any more (RFC 5626 4.4.2).
+    Mapped {
+        /// Where it sees us now.
+        address: std::net::SocketAddr,
+        /// Where it saw us before, if it was asked.
+        before: Option<std::net::SocketAddr>,
+    },
     /// The flow is dead: close it and open another. Given once.
     FlowDead(DeadFlow),
 }
@@ -30,9 +36,6 @@ pub enum DeadFlow {
     /// No pong, or no STUN answer, in time.
     #[error("the server no longer answers on this connection")]
     Silent,
-    /// The NAT gave the flow another address, so that the server's registration points to the old one.
-    #[error("the network changed our address")]
-    Remapped,
 }
 
 /// The bounds between which the next ping is drawn: 80 to 100 % of what the server's Flow-Timer allows (RFC 5626

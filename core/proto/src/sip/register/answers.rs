@@ -90,6 +90,8 @@ impl Answer<'_> {
             expires_at: self.now + granted,
             refresh_at,
             outbound: registered.outbound,
+            seen_as: registered.seen_as,
+            doubtful: false,
         });
         registration.state = State::Resting {
             until: refresh_at,
@@ -97,9 +99,12 @@ impl Answer<'_> {
         };
         registration.store(vec![registered.contact.clone()]);
         let repair = self.needs_repair(registration, &registered);
+        let is_outdated = matches!(self.pending.next, Some(Next::Seen(address)) if registered.seen_as != Some(address));
         registration.outputs.push_back(Output::Registered(registered));
         if let Some(address) = repair {
             registration.repair(address);
+        } else if is_outdated {
+            registration.send(Purpose::Bind);
         }
     }
 
@@ -229,18 +234,6 @@ impl Answer<'_> {
 }
 
 impl Registration {
-    /// The same flow, under the address that the far end sees; the binding under the old one is removed.
-    fn repair(&mut self, address: SocketAddr) {
-        tracing::debug!("the far end sees us under another address: registering that one");
-        if let Some(binding) = &self.binding {
-            let old = binding.contact.clone();
-            self.add_leftover(old);
-        }
-        self.repaired = Some(address);
-        self.repair_tried = Some(address);
-        self.send(Purpose::Repair);
-    }
-
     /// The login was refused: there is no binding to count on, whatever an earlier one says.
     fn stop_or_rest(&mut self, reason: Reason, wait: Option<Duration>, now: Instant) {
         self.binding = None;
@@ -255,8 +248,9 @@ impl Registration {
     }
 
     /// Waits out a refusal on the same flow: as long as the server asks, else as the back-off says. A binding that
-    /// still holds is not given up for it.
+    /// still holds is not given up for it, unless it leads to an address that is not ours any more.
     fn rest_after(&mut self, reason: Reason, asked: Option<Duration>, now: Instant, random: &mut Random) {
+        self.binding.take_if(|binding| binding.doubtful);
         let wait = self.backoff.refused(asked, random);
         self.state = State::Resting {
             until: now + wait,

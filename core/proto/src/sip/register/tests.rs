@@ -870,6 +870,95 @@ fn a_removal_that_the_loss_of_its_flow_cut_short_is_followed_by_what_is_wanted_s
     );
 }
 
+mod new_ports {
+    use super::*;
+
+    const FIRST: &str = "203.0.113.7:61000";
+    const SECOND: &str = "203.0.113.7:62000";
+
+    fn address(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    /// Registered with RFC 5626 behind a NAT.
+    fn world() -> World {
+        let mut world = World::new();
+        world.registrar.outbound = true;
+        world.nat = Some(address(FIRST));
+        world.start();
+        world.take_events();
+        world
+    }
+
+    fn seen_at(world: &mut World, now: &str, before: Option<&str>) {
+        world.registration.handle_mapped(address(now), before.map(address));
+        world.settle();
+    }
+
+    #[test]
+    fn a_new_port_is_registered_at_once_on_the_same_flow() {
+        let mut world = world();
+        let sent = world.registrar.log.len();
+        seen_at(&mut world, FIRST, None);
+        assert_eq!(world.registrar.log.len(), sent, "nothing is new");
+        world.nat = Some(address(SECOND));
+        seen_at(&mut world, SECOND, Some(FIRST));
+        assert_eq!((world.registrar.log.len(), world.flows), (sent + 1, 1));
+        assert_eq!(world.take_events(), ["registered 3600"]);
+    }
+
+    #[test]
+    fn a_port_that_the_registrar_has_seen_needs_nothing() {
+        let mut world = world();
+        world.nat = Some(address(SECOND));
+        world.start();
+        let sent = world.registrar.log.len();
+        seen_at(&mut world, SECOND, Some(FIRST));
+        assert_eq!(world.registrar.log.len(), sent);
+    }
+
+    #[test]
+    fn a_new_port_is_noticed_even_where_an_alg_hides_it_and_not_before_there_is_one() {
+        let mut world = world();
+        world.nat = None;
+        world.start();
+        let sent = world.registrar.log.len();
+        seen_at(&mut world, FIRST, None);
+        assert_eq!(world.registrar.log.len(), sent);
+        seen_at(&mut world, SECOND, Some(FIRST));
+        assert_eq!(world.registrar.log.len(), sent + 1);
+    }
+
+    #[test]
+    fn a_register_that_was_on_its_way_is_repeated_if_it_went_out_by_the_old_port() {
+        for (seen, repeated) in [(FIRST, 1), (SECOND, 0)] {
+            let mut world = world();
+            world.registration.start();
+            let (flow, refresh) = world.take_register();
+            world.registration.handle_mapped(address(SECOND), Some(address(FIRST)));
+            assert!(!world.has_register());
+            let sent = world.registrar.log.len();
+            world.nat = Some(address(seen));
+            world.send(flow, refresh);
+            world.nat = Some(address(SECOND));
+            world.settle();
+            assert_eq!(world.registrar.log.len(), sent + 1 + repeated, "seen at {seen}");
+        }
+    }
+
+    #[test]
+    fn a_binding_at_a_port_that_is_not_ours_any_more_is_not_counted_on_once_the_new_one_was_refused() {
+        let mut world = world();
+        world.registrar.refusals.push_back((503, "Retry-After: 40"));
+        world.nat = Some(address(SECOND));
+        seen_at(&mut world, SECOND, Some(FIRST));
+        assert!(!world.registration.is_registered(world.now));
+        assert_eq!(world.take_events().len(), 1);
+        world.run(45);
+        assert_eq!(world.take_events(), ["registered 3600"]);
+    }
+}
+
 #[test]
 fn unregistering_ends_even_if_nobody_answers_or_there_is_no_flow() {
     let mut silent = World::registered();

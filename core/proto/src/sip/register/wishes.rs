@@ -2,6 +2,7 @@
 //! each other, and then the registrar keeps what was taken back.
 
 use super::{Pending, Purpose, Reason, Registration, State};
+use std::net::SocketAddr;
 
 /// What follows a REGISTER that is on its way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -10,6 +11,8 @@ pub(super) enum Next {
     Bind,
     /// No binding any more.
     Unbind,
+    /// The binding again, unless the answer shows that the registrar saw us under this address.
+    Seen(SocketAddr),
 }
 
 impl Pending {

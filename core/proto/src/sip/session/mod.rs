@@ -101,11 +101,9 @@ impl Session {
         request.call_id == self.call_id && request.to.tag() == self.local.tag()
     }
 
-    /// Our Contact is another one from now on; whether that is new. Our next request or response in the dialog tells.
-    pub fn move_to(&mut self, contact: NameAddr) -> bool {
-        let is_new = self.out.settings.contact != contact;
+    /// Our Contact is this one from now on. Our next request or response in the dialog tells.
+    pub fn move_to(&mut self, contact: NameAddr) {
         self.out.settings.contact = contact;
-        is_new
     }
 
     /// Whether the call is over and the other side knows. Unlike [`Output::Released`] it does not wait for branches of
