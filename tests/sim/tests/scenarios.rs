@@ -752,6 +752,27 @@ fn a_call_is_heard_through_a_connection_that_dies_silently_and_can_be_hung_up_by
 }
 
 #[test]
+fn a_call_on_a_connection_that_died_silently_ends_with_a_reason_or_comes_about() {
+    for setup in [Setup::default(), by_tcp()] {
+        let mut world = registered(setup);
+        world.run(seconds(20));
+        world.silence_flow(0);
+        world.command(0, dial("1002")).unwrap();
+        let decided = |world: &World| world.state(1).is_some() || nobody_talks(world);
+        assert!(world.run_until(seconds(33), decided), "{:?}", world.state(0));
+        if nobody_talks(&world) {
+            let (_, reason) = world.hosts[0].endings.values().next().cloned().unwrap();
+            assert!(reason.is_some());
+        }
+        assert!(
+            world.run_until(seconds(10), |world| world.is_reachable(0)),
+            "what was not answered costs the flow"
+        );
+        world.assert_sound();
+    }
+}
+
+#[test]
 fn an_error_in_the_log_is_a_complaint() {
     let mut world = registered(Setup::default());
     tracing::error!("something broke");

@@ -273,6 +273,13 @@ impl Account {
         self.drain(now, random);
     }
 
+    /// A request went out by `flow`: silence makes that flow doubtful from now on.
+    pub fn handle_asked(&mut self, flow: FlowId, now: Instant) {
+        if let Some(wire) = self.wire_of(flow) {
+            wire.handle_asked(now);
+        }
+    }
+
     /// Bytes came by the flow.
     pub fn handle_received(
         &mut self,
@@ -282,8 +289,7 @@ impl Account {
         now: Instant,
         random: &mut Random,
     ) {
-        let mut wires = self.wire.iter_mut().chain(self.detour.wire());
-        if let Some(wire) = wires.find(|wire| wire.flow().id == flow) {
+        if let Some(wire) = self.wire_of(flow) {
             wire.handle_received(bytes);
         }
         self.drain_wire(flows, now, random);
@@ -318,6 +324,11 @@ impl Account {
             self.line.poll_wake(),
             self.registration.poll_wake(),
         ])
+    }
+
+    fn wire_of(&mut self, flow: FlowId) -> Option<&mut Wire> {
+        let mut wires = self.wire.iter_mut().chain(self.detour.wire());
+        wires.find(|wire| wire.flow().id == flow)
     }
 
     /// Carries what the line and the registration want to each other, and the rest out.

@@ -1,15 +1,26 @@
 //! One open flow as SIP sees it: bytes into messages (RFC 3261 18.3), and the pings that keep it open (RFC 5626 4.4).
+//!
+//! A request that is met by silence makes the flow doubtful before its keep-alive would: a server that owes a pong is
+//! pinged at once, and one that says nothing for as long as a transaction lasts is gone, whatever it owes.
 
-use crate::nat::keepalive::{DatagramKeepalive, DatagramMethod, KeepaliveOutput, Pong, StreamKeepalive};
+use crate::nat::keepalive::{DatagramKeepalive, DatagramMethod, DeadFlow, KeepaliveOutput, Pong, StreamKeepalive};
 use crate::random::Random;
 use crate::sip::endpoint::Flow;
 use crate::sip::framing::{self, Frame, PONG, Side, StreamReader};
 use crate::sip::msg::Message;
 use crate::sip::parse::{self, Refusal};
-use crate::time::{Instant, Wake};
+use crate::time::{Instant, Wake, earliest};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
+
+/// After this long without a sign of life since a request went out, the server is pinged. An INVITE is answered 100
+/// within 200 ms (RFC 3261 17.2.1); the rest is for slow networks, and a ping too many costs four bytes.
+const DOUBT_AFTER: Duration = Duration::from_secs(2);
+
+/// After this long the flow is given up. No transaction outlives it: 64*T1, and a second, so that whoever asked hears
+/// of the time-out first (RFC 3261 17.1).
+const GIVE_UP_AFTER: Duration = Duration::from_secs(33);
 
 /// What came off the flow, or must go out on it.
 #[derive(Debug)]
@@ -36,7 +47,25 @@ pub(super) struct Wire {
     keepalive: Keepalive,
     reader: StreamReader,
     outbound: bool,
+    unanswered: Option<Unanswered>,
     outputs: VecDeque<Output>,
+}
+
+/// A request went out, and nothing has come by the flow since.
+#[derive(Clone, Copy, Debug)]
+struct Unanswered {
+    since: Instant,
+    doubted: bool,
+}
+
+impl Unanswered {
+    fn wake(self) -> Wake {
+        if self.doubted {
+            Wake::new(self.since + GIVE_UP_AFTER, "unanswered flow")
+        } else {
+            Wake::new(self.since + DOUBT_AFTER, "unanswered request")
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -57,6 +86,7 @@ impl Wire {
             keepalive,
             reader: StreamReader::new(Side::Client),
             outbound: false,
+            unanswered: None,
             outputs: VecDeque::new(),
         }
     }
@@ -85,7 +115,16 @@ impl Wire {
         self.outbound = outbound;
     }
 
+    /// A request went out by this flow: something is to come back.
+    pub(super) fn handle_asked(&mut self, now: Instant) {
+        self.unanswered.get_or_insert(Unanswered {
+            since: now,
+            doubted: false,
+        });
+    }
+
     pub(super) fn handle_received(&mut self, bytes: &[u8]) {
+        self.unanswered = None;
         if self.flow.is_reliable() {
             self.handle_stream(bytes);
         } else {
@@ -99,6 +138,7 @@ impl Wire {
             Keepalive::Stream(stream) => stream.handle_timeout(random, now),
             Keepalive::Datagram(datagram) => datagram.handle_timeout(random, now),
         }
+        self.doubt(now, random);
         self.drain_keepalive();
     }
 
@@ -107,9 +147,25 @@ impl Wire {
     }
 
     pub(super) fn poll_wake(&self) -> Option<Wake> {
-        match &self.keepalive {
+        let keepalive = match &self.keepalive {
             Keepalive::Stream(stream) => stream.poll_wake(),
             Keepalive::Datagram(datagram) => datagram.poll_wake(),
+        };
+        earliest([keepalive, self.unanswered.map(Unanswered::wake)])
+    }
+
+    /// What silence since the last request means by now.
+    fn doubt(&mut self, now: Instant, random: &mut Random) {
+        let Some(unanswered) = &mut self.unanswered else { return };
+        if now >= unanswered.since + GIVE_UP_AFTER {
+            self.unanswered = None;
+            self.outputs
+                .push_back(Output::Dead(sentence(&DeadFlow::Silent.to_string())));
+        } else if now >= unanswered.since + DOUBT_AFTER && !unanswered.doubted {
+            unanswered.doubted = true;
+            if let Keepalive::Stream(stream) = &mut self.keepalive {
+                stream.doubt(random, now);
+            }
         }
     }
 

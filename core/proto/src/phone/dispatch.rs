@@ -185,7 +185,9 @@ impl Phone {
                     return;
                 }
                 if let Some(key) = self.key_of(asker) {
-                    self.endpoint.cancel(&key, reason.map(|reason| reason.to_string()), now);
+                    let reason = reason.map(|reason| reason.to_string());
+                    let flow = self.endpoint.cancel(&key, reason, now);
+                    self.await_answer(account, flow, now);
                 }
             }
             session::Output::Ack { request } => {
@@ -221,8 +223,16 @@ impl Phone {
         {
             Ok(key) => {
                 self.asked.insert(key, asker);
+                self.await_answer(account, Some(flow.id), now);
             }
             Err(_) => self.ask_by_long_way(asker, account, request, now),
+        }
+    }
+
+    /// A request went out by `flow`, and something must come back by it.
+    pub(super) fn await_answer(&mut self, account: AccountId, flow: Option<FlowId>, now: Instant) {
+        if let (Some(account), Some(flow)) = (self.accounts.get_mut(&account), flow) {
+            account.handle_asked(flow, now);
         }
     }
 

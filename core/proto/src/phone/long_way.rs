@@ -19,7 +19,10 @@ impl Phone {
                 .endpoint
                 .send_request(request.clone(), &flow, now, &mut self.random)
             {
-                Ok(key) => drop(self.asked.insert(key, asker)),
+                Ok(key) => {
+                    self.asked.insert(key, asker);
+                    self.await_answer(account, Some(flow.id), now);
+                }
                 Err(_) => self.tell_failed(asker, &request, Failure::FlowLost, now),
             },
             LongWay::Later => self.wait_for_way(asker, account, request),

@@ -76,6 +76,13 @@ impl StreamKeepalive {
         }
     }
 
+    /// Something else suggests that the flow is dead: the ping is sent now, if its pong could tell.
+    pub fn doubt(&mut self, random: &mut Random, now: Instant) {
+        if self.pong == Pong::Owed && matches!(self.state, State::Idle(_)) {
+            self.ping(random, now);
+        }
+    }
+
     /// The moment of [`StreamKeepalive::poll_wake`] has come. After a suspended night that is long past: the ping goes
     /// out at once, and the server has its 10 s from now.
     pub fn handle_timeout(&mut self, random: &mut Random, now: Instant) {
@@ -205,6 +212,27 @@ mod tests {
         keepalive.handle_timeout(&mut random, morning);
         assert_eq!(keepalive.poll_output(), ping());
         assert_eq!(keepalive.poll_wake().unwrap().at, morning + Duration::from_secs(10));
+    }
+
+    #[test]
+    fn a_doubt_is_settled_by_a_ping_of_its_own_within_10_s_and_once() {
+        let (mut keepalive, mut random) = keepalive(None, Pong::Owed, 1);
+        let doubted = Instant::ORIGIN + Duration::from_secs(7);
+        keepalive.doubt(&mut random, doubted);
+        assert_eq!(keepalive.poll_output(), ping());
+        keepalive.doubt(&mut random, doubted + Duration::from_secs(1));
+        assert_eq!(keepalive.poll_output(), None, "its pong is awaited already");
+        let (dead, output) = wake(&mut keepalive, &mut random);
+        assert_eq!(dead - doubted, Duration::from_secs(10));
+        assert_eq!(output, Some(KeepaliveOutput::FlowDead(DeadFlow::Silent)));
+    }
+
+    #[test]
+    fn a_server_that_owes_no_pong_is_not_asked_for_one() {
+        let (mut keepalive, mut random) = keepalive(None, Pong::Unknown, 1);
+        let next = keepalive.poll_wake();
+        keepalive.doubt(&mut random, Instant::ORIGIN);
+        assert_eq!((keepalive.poll_output(), keepalive.poll_wake()), (None, next));
     }
 
     #[test]

@@ -289,3 +289,78 @@ mod datagrams {
         assert!(bench.phone.view(bench.now).registered);
     }
 }
+
+mod silence {
+    use super::*;
+
+    fn outbound() -> Bench {
+        let mut bench = Bench::unregistered();
+        bench.granted = vec![("Require", "outbound".to_owned())];
+        bench.add(plain(), AccountMemory::default());
+        bench
+    }
+
+    #[test]
+    fn a_call_that_is_met_by_silence_costs_the_flow_after_a_ping_where_pongs_are_owed() {
+        let mut bench = outbound();
+        let before = bench.flow;
+        bench.dial("1002");
+        bench.deaf = true;
+        bench.run(SECOND * 11);
+        assert_eq!(bench.flow, before, "the pong has its 10 s");
+        bench.deaf = false;
+        bench.run(SECOND * 2);
+        assert!(bench.flow > before && bench.phone.view(bench.now).registered);
+    }
+
+    #[test]
+    fn a_call_that_a_slow_server_does_not_answer_yet_keeps_the_flow_that_pongs() {
+        let mut bench = outbound();
+        let before = bench.flow;
+        bench.dial("1002");
+        bench.run(SECOND * 31);
+        assert_eq!(bench.flow, before);
+    }
+
+    #[test]
+    fn a_server_that_owes_no_pong_is_left_when_a_call_was_met_by_nothing_but_silence() {
+        for transport in [Transport::Tls, Transport::Udp] {
+            let mut bench = Bench::unregistered();
+            let config = AccountConfig { transport, ..plain() };
+            bench.add(config, AccountMemory::default());
+            let before = bench.flow;
+            let call = bench.dial("1002");
+            bench.deaf = true;
+            bench.run(SECOND * 32);
+            assert_eq!(bench.call(call).state, CallState::Ended);
+            bench.deaf = false;
+            bench.run(SECOND * 2);
+            assert!(bench.flow > before && bench.phone.view(bench.now).registered);
+        }
+    }
+
+    #[test]
+    fn a_call_that_was_only_tried_costs_nothing() {
+        let mut bench = Bench::new();
+        let before = bench.flow;
+        bench.dial("1002");
+        let invite = bench.request(Method::Invite);
+        bench.reply(&invite, 100, "", None);
+        bench.run(SECOND * 90);
+        assert_eq!(bench.flow, before);
+    }
+
+    #[test]
+    fn a_cancel_that_is_met_by_silence_costs_the_flow_too() {
+        let mut bench = outbound();
+        let before = bench.flow;
+        let call = bench.dial("1002");
+        let invite = bench.request(Method::Invite);
+        bench.reply(&invite, 180, "b", None);
+        bench.run(SECOND * 5);
+        bench.deaf = true;
+        bench.command(Command::Hangup { call: Some(call) }).unwrap();
+        bench.run(SECOND * 12);
+        assert!(!bench.flows.contains_key(&before));
+    }
+}

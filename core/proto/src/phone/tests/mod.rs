@@ -61,6 +61,8 @@ pub(super) struct Bench {
     pub granted: Vec<(&'static str, String)>,
     /// Whether the registrar answers.
     pub registrar: bool,
+    /// Whether nothing that the phone says on an open flow is heard: it died, and nobody said so.
+    pub deaf: bool,
     branch: u32,
 }
 
@@ -95,6 +97,7 @@ impl Bench {
             silent: false,
             granted: Vec::new(),
             registrar: true,
+            deaf: false,
             branch: 0,
         }
     }
@@ -363,6 +366,9 @@ impl Bench {
     }
 
     fn hear(&mut self, flow: FlowId, bytes: &[u8]) {
+        if self.deaf {
+            return;
+        }
         let Some((transport, reader)) = self.flows.get_mut(&flow) else {
             return;
         };

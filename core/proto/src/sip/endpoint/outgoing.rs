@@ -1,6 +1,7 @@
 //! Our requests: Via, size, CANCEL, ACK, and the responses that come back (RFC 3261 8.1, 9.1, 18.1).
 
 use super::{Asking, Cancel, ClientKey, Endpoint, Failure, Flow, Output, TooLarge};
+use crate::ids::FlowId;
 use crate::random::Random;
 use crate::sip::admission::admit_response;
 use crate::sip::msg::{HeaderName, Host, Method, Request, Response, Via};
@@ -32,19 +33,18 @@ impl Endpoint {
     }
 
     /// Cancels an INVITE: at once if a provisional response came, else when the first one comes (9.1). `reason` is the
-    /// value of a Reason header field. Too late, or unknown, it does nothing: the final response decides.
-    pub fn cancel(&mut self, key: &ClientKey, reason: Option<String>, now: Instant) {
-        let Some(asking) = self.clients.get_mut(key) else {
-            return;
-        };
+    /// value of a Reason header field. Too late, or unknown, it does nothing: the final response decides. By which flow
+    /// the CANCEL went, if it went at once.
+    pub fn cancel(&mut self, key: &ClientKey, reason: Option<String>, now: Instant) -> Option<FlowId> {
+        let asking = self.clients.get_mut(key)?;
         let ClientMachine::Invite(invite) = &asking.machine else {
-            return;
+            return None;
         };
         if asking.cancel.is_some() || !(invite.is_calling() || invite.is_proceeding()) {
-            return;
+            return None;
         }
         asking.cancel = Some(Cancel::Waiting(reason));
-        self.send_waiting_cancel(*key, now);
+        self.send_waiting_cancel(*key, now)
     }
 
     pub(super) fn handle_response(&mut self, response: Response, now: Instant) {
@@ -107,24 +107,24 @@ impl Endpoint {
         key
     }
 
-    fn send_waiting_cancel(&mut self, key: ClientKey, now: Instant) {
-        let Some(asking) = self.clients.get_mut(&key) else {
-            return;
-        };
+    /// Sends the CANCEL that waits, if it may go by now; by which flow.
+    fn send_waiting_cancel(&mut self, key: ClientKey, now: Instant) -> Option<FlowId> {
+        let asking = self.clients.get_mut(&key)?;
         let ClientMachine::Invite(invite) = &mut asking.machine else {
-            return;
+            return None;
         };
         if !invite.is_proceeding() {
-            return;
+            return None;
         }
         let Some(Cancel::Waiting(reason)) = &mut asking.cancel else {
-            return;
+            return None;
         };
         let cancel = cancel_of(&asking.request, reason.take());
         let flow = asking.flow.clone();
         asking.cancel = Some(Cancel::Sent);
         invite.cancelled(now);
         self.start(cancel, &flow, true, now);
+        Some(flow.id)
     }
 }
 
