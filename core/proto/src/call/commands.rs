@@ -108,7 +108,8 @@ impl Call {
         let wish = self.wished_direction();
         let description = match std::mem::replace(&mut self.offer, FirstOffer::None) {
             FirstOffer::Theirs(offer) => self.sound.answer(&offer, wish, turn.random),
-            FirstOffer::Ours => self.sound.offer(wish, turn.random),
+            FirstOffer::Ours | FirstOffer::OursToRing => self.sound.offer(wish, turn.random),
+            FirstOffer::Made(offer) => Ok(offer),
             FirstOffer::None => return,
         };
         let Some(session) = &mut self.session else { return };

@@ -21,6 +21,8 @@ impl Call {
             self.place(dial, turn);
         } else if std::mem::take(&mut self.answer_wanted) {
             self.take(turn);
+        } else {
+            self.ring_with_offer(turn);
         }
         self.settle(turn);
     }

@@ -133,6 +133,10 @@ enum FirstOffer {
     Theirs(Bytes),
     /// They want ours.
     Ours,
+    /// They want ours before anything else, even with the ringing (RFC 3262 5): it waits for the path.
+    OursToRing,
+    /// Ours went out with the ringing.
+    Made(Bytes),
 }
 
 impl Call {

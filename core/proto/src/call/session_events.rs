@@ -5,17 +5,35 @@ use crate::codec::Direction;
 use crate::event::Event;
 use crate::sdp::negotiate::Refusal;
 use crate::sip::msg::{StatusCode, Warning};
-use crate::sip::session::{self, Ended, Event as SessionEvent, Phase, Session};
+use crate::sip::session::{self, CommandRefused, Ended, Event as SessionEvent, Phase, Session};
 use bytes::Bytes;
 
 impl Call {
     /// Our phone rings: the path is made now, so that an answer is heard at once.
     pub(super) fn ring(&mut self, turn: &mut Turn<'_>) {
-        if let Some(session) = &mut self.session {
-            let _ = session.ring(turn.now);
+        if let Some(session) = &mut self.session
+            && session.ring(turn.now) == Err(CommandRefused::OfferDue)
+        {
+            self.offer = FirstOffer::OursToRing;
         }
         self.outputs.push_back(Output::OpenPath);
         self.drain_session(turn);
+    }
+
+    /// The path is ready: an offer that the ringing waits for can be made.
+    pub(super) fn ring_with_offer(&mut self, turn: &mut Turn<'_>) {
+        if !matches!(self.offer, FirstOffer::OursToRing) {
+            return;
+        }
+        let offer = self.sound.offer(Direction::SendRecv, turn.random);
+        let Some(session) = &mut self.session else { return };
+        match offer {
+            Ok(sdp) => {
+                let _ = session.ring_with_offer(sdp.clone(), turn.now);
+                self.offer = FirstOffer::Made(sdp);
+            }
+            Err(error) => self.end_with(format!("The call could not be offered: {error}."), turn),
+        }
     }
 
     /// Deals with everything that the session has to say, and offers again where the user wishes otherwise by now.
@@ -50,6 +68,7 @@ impl Call {
             SessionEvent::AnswerReceived { sdp, .. } => self.handle_answer(&sdp, turn),
             SessionEvent::OfferReceived { sdp, .. } => self.handle_offer(sdp, turn),
             SessionEvent::OfferRequested => self.handle_offer_requested(turn),
+            SessionEvent::OfferWithdrawn if self.offers_first() => {}
             SessionEvent::OfferWithdrawn => self.offer = FirstOffer::None,
             SessionEvent::OfferRefused { status, retrying, .. } => self.handle_offer_refused(status, retrying),
             SessionEvent::Request { key, request } => self.refuse_request(key, &request),
@@ -112,6 +131,7 @@ impl Call {
     /// Their offer: the first one is kept until the user answers, a later one is answered at once.
     fn handle_offer(&mut self, sdp: Bytes, turn: &mut Turn<'_>) {
         if self.progress.answered_at.is_none()
+            && !self.offers_first()
             && self
                 .session
                 .as_ref()
@@ -156,6 +176,11 @@ impl Call {
                 let _ = session.refuse_offer(status, warning, turn.now);
             }
         }
+    }
+
+    /// Whether the first offer was ours and went out with the ringing: theirs, if any, comes after it.
+    const fn offers_first(&self) -> bool {
+        matches!(self.offer, FirstOffer::Made(_))
     }
 
     /// The session lets their offer in only where ours is not under way: it waits out a 491, and is outdated now.
@@ -207,8 +232,8 @@ impl Call {
 
     /// Hands the newest plan to the media side, and tells of it when what people care about is new.
     pub(super) fn start_media(&mut self) {
-        // An answer that crossed the hang-up must not open the microphone again.
-        if !self.is_live() {
+        // An answer that crossed the hang-up must not open the microphone again, nor one that came while our phone rings.
+        if !self.is_live() || self.rings_here() {
             return;
         }
         let (Some(plan), Some((suite, codec))) = (self.sound.take_new_plan(), self.sound.agreed()) else {

@@ -181,6 +181,82 @@ fn a_call_without_an_offer_gets_ours_with_the_answer() {
     assert_eq!(bench.call(CallId(1)).state, CallState::Active);
 }
 
+/// A call without offer, from a caller who acknowledges each response: the INVITE, and our offer with the ringing.
+fn rung_with_our_offer(bench: &mut Bench) -> (Dialog, Response) {
+    let mut invite = bench.invite("in", None);
+    invite.headers.push(HeaderName::Require, "100rel");
+    bench.ask(&invite);
+    assert_eq!(bench.response().status, StatusCode::TRYING);
+    let ringing = bench.response();
+    assert_eq!(ringing.status, StatusCode::RINGING);
+    assert!(ringing.headers.requires("100rel"));
+    assert!(std::str::from_utf8(&ringing.body).unwrap().contains("m=audio 40000 "));
+    (Dialog::taken(&ringing), ringing)
+}
+
+fn acknowledge(bench: &mut Bench, dialog: &Dialog, ringing: &Response) {
+    let mut prack = bench.inside(Method::Prack, dialog, 2);
+    let rack = format!("{} {} INVITE", ringing.headers.rseq().unwrap(), ringing.cseq.number);
+    prack.headers.push(HeaderName::RAck, rack);
+    prack.set_body("application/sdp", ANSWER);
+    bench.ask(&prack);
+}
+
+#[test]
+fn ringing_that_is_to_be_acknowledged_brings_the_offer_that_the_invite_left_to_us() {
+    let mut bench = Bench::new();
+    let (dialog, ringing) = rung_with_our_offer(&mut bench);
+    acknowledge(&mut bench, &dialog, &ringing);
+    assert_eq!(bench.final_response().status, StatusCode::OK);
+    assert_eq!(
+        bench.count(|wish| matches!(wish, Output::Media { .. })),
+        0,
+        "nobody has answered: the microphone stays closed"
+    );
+    bench.command(Command::Answer { call: None }).unwrap();
+    let ok = bench.final_response();
+    assert_eq!((ok.status, ok.body.is_empty()), (StatusCode::OK, true));
+    assert_eq!(bench.count(|wish| matches!(wish, Output::Media { .. })), 1);
+    assert_eq!(bench.call(CallId(1)).state, CallState::Active);
+}
+
+#[test]
+fn who_answers_before_the_ringing_is_acknowledged_talks_once_it_is() {
+    let mut bench = Bench::new();
+    let (dialog, ringing) = rung_with_our_offer(&mut bench);
+    bench.command(Command::Answer { call: None }).unwrap();
+    assert!(bench.says_nothing(), "RFC 3262 3: the 200 waits");
+    acknowledge(&mut bench, &dialog, &ringing);
+    let answers = [bench.final_response(), bench.final_response()];
+    assert!(answers.iter().any(|answer| answer.cseq.method == Method::Invite));
+    assert_eq!(bench.count(|wish| matches!(wish, Output::Media { .. })), 1);
+}
+
+#[test]
+fn the_ringing_that_brings_our_offer_waits_for_the_path_and_a_later_offer_is_answered_at_once() {
+    let mut bench = Bench::new();
+    bench.paths = false;
+    let mut invite = bench.invite("in", None);
+    invite.headers.push(HeaderName::Require, "100rel");
+    bench.ask(&invite);
+    assert_eq!(bench.response().status, StatusCode::TRYING);
+    assert!(bench.says_nothing());
+    let (call, path) = (CallId(1), path(41_000));
+    bench.input(Input::PathReady { call, path });
+    let ringing = bench.response();
+    let dialog = Dialog::taken(&ringing);
+    acknowledge(&mut bench, &dialog, &ringing);
+    assert_eq!(bench.final_response().cseq.method, Method::Prack);
+    let mut update = bench.inside(Method::Update, &dialog, 3);
+    update.set_body("application/sdp", described("sendonly"));
+    bench.ask(&update);
+    let answer = bench.final_response();
+    assert_eq!((answer.cseq.method, answer.status), (Method::Update, StatusCode::OK));
+    assert!(!answer.body.is_empty());
+    bench.command(Command::Answer { call: None }).unwrap();
+    assert!(bench.final_response().body.is_empty());
+}
+
 #[test]
 fn a_call_is_rejected_with_the_users_status_and_with_no_other() {
     for code in [486, 480, 603] {

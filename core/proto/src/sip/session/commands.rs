@@ -28,6 +28,10 @@ pub enum CommandRefused {
     /// response was sent without it.
     #[error("an offer cannot be made before the call is answered")]
     NoPlaceForOffer,
+    /// The caller wants us to offer and takes only reliable responses, the first of which has to bring the offer
+    /// (RFC 3262 5): ring with one. Nothing was sent.
+    #[error("the ringing has to bring an offer")]
+    OfferDue,
     /// The status does not refuse anything.
     #[error("{0} does not refuse anything")]
     NotARefusal(StatusCode),
@@ -37,6 +41,11 @@ impl Session {
     /// Rings: 180. It is repeated each minute, so that no proxy gives up.
     pub fn ring(&mut self, now: Instant) -> Result<(), CommandRefused> {
         self.provisional(StatusCode::RINGING, None, now)
+    }
+
+    /// Rings with our offer, where [`CommandRefused::OfferDue`] said so. [`Session::answer`] brings nothing new then.
+    pub fn ring_with_offer(&mut self, sdp: Bytes, now: Instant) -> Result<(), CommandRefused> {
+        self.provisional(StatusCode::RINGING, Some(sdp), now)
     }
 
     /// Early media: 183 with a description, reliably if the caller supports that. It is an early answer to the

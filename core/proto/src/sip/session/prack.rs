@@ -117,6 +117,11 @@ impl Leg {
         let headers = &invite.request.headers;
         let worth_it = sdp.is_some() && out.settings.reliable_early_media;
         let reliable = headers.requires("100rel") || (worth_it && headers.supports("100rel"));
+        let offer_due = self.exchange.meaning(Side::Us, Carrier::ReliableProvisional) == Some(Meaning::Offer);
+        if reliable && offer_due && sdp.is_none() {
+            self.invite_in = Some(invite);
+            return Err(CommandRefused::OfferDue);
+        }
         let mut response = self.response(&invite.request, status);
         out.settings.write_capabilities(&mut response.headers);
         let carrier = if reliable {

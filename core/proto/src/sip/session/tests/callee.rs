@@ -358,6 +358,25 @@ fn our_offer_in_a_reliable_response_is_answered_by_the_prack() {
 }
 
 #[test]
+fn where_the_caller_wants_our_offer_and_every_response_reliably_the_ringing_brings_it() {
+    let mut invite = incoming_invite(None);
+    invite.headers.push(HeaderName::Require, "100rel");
+    let mut bench = Bench::ringing(invite);
+    let refused = bench.act(|session, now| session.ring(now));
+    assert_eq!(
+        (refused, bench.responses().len()),
+        (Err(CommandRefused::OfferDue), 0),
+        "RFC 3262 5"
+    );
+    bench.act(|session, now| session.ring_with_offer(sdp("our offer"), now).unwrap());
+    assert_eq!(
+        (bench.answer().status, bench.answer().body.clone()),
+        (StatusCode::RINGING, sdp("our offer"))
+    );
+    bench.act(|session, now| session.ring(now).unwrap());
+}
+
+#[test]
 fn an_offer_cannot_go_into_an_unreliable_response() {
     let mut bench = Bench::ringing(incoming_invite(None));
     let refused = bench.act(|session, now| session.progress(sdp("our offer"), now));
