@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use toestel_peers::agent::{Account, Agent, SOON};
 use toestel_peers::asterisk::Asterisk;
 use toestel_peers::bench::usage::Usage;
@@ -16,7 +17,7 @@ use toestel_peers::sound;
 const MINUTE: Duration = Duration::from_secs(60);
 /// The speech is this long, and is said again and again.
 const SPEECH: usize = 10;
-/// What the allocator may keep in reserve, in MiB.
+/// What the allocator may keep in reserve, in MiB; 150 calls that leak 14 KiB each are more.
 const RESERVE: f64 = 2.0;
 
 /// What a phone holds of the machine.
@@ -60,9 +61,10 @@ fn twenty_minutes_of_talk_neither_drop_nor_fade_nor_grow() {
     let mut phone = Agent::start(&lab, &account);
     phone.event("registered");
     phone.call("600");
-    phone.no_event_for("call", 2 * MINUTE);
+    let over = |event: &Value| event["state"] == "ended";
+    phone.no_event_where("call", 2 * MINUTE, over);
     let before = Held::by(&phone);
-    phone.no_event_for("call", (MINUTES - 2) * MINUTE);
+    phone.no_event_where("call", (MINUTES - 2) * MINUTE, over);
     Held::by(&phone).has_not_grown_since(&before);
 
     let stats = phone.stats();
@@ -90,8 +92,8 @@ fn ten_seconds_of(recording: &Path, minute: u32) -> PathBuf {
 }
 
 #[test]
-#[ignore = "three hundred calls"]
-fn three_hundred_calls_leave_nothing_behind() {
+#[ignore = "hundreds of calls"]
+fn hundreds_of_calls_leave_nothing_behind() {
     let lab = Lab::new("soak");
     let asterisk = Asterisk::start(&lab);
     let mut phone = Agent::start(&lab, &Account::at_asterisk(&lab, "201"));
@@ -106,17 +108,17 @@ fn three_hundred_calls_leave_nothing_behind() {
         }
         settled(&phone)
     };
-    let before = calls(50);
-    let after = calls(250);
-    println!("300 calls in {:.0} s", began.elapsed().as_secs_f64());
+    let before = calls(300);
+    let after = calls(150);
+    println!("450 calls in {:.0} s", began.elapsed().as_secs_f64());
     after.has_not_grown_since(&before);
     assert!(asterisk.command("core show channels").contains("0 active channels"));
     assert_eq!(asterisk.contacts("201"), 1);
     assert!(phone.quit().success());
 }
 
-/// What is held once the last call's thread and sockets are gone.
+/// What is held once the last call's thread, sockets and transactions (timers D and M: 32 s) are gone.
 fn settled(phone: &Agent) -> Held {
-    thread::sleep(Duration::from_secs(8));
+    thread::sleep(Duration::from_secs(45));
     Held::by(phone)
 }
