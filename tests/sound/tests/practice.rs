@@ -198,3 +198,54 @@ fn two_engines_talk_through_the_exchange_and_each_hears_the_other() {
         });
     });
 }
+
+#[test]
+fn one_phone_has_accounts_at_two_exchanges_and_calls_and_is_called_on_both() {
+    let name = "one_phone_has_accounts_at_two_exchanges_and_calls_and_is_called_on_both";
+    stage::alone(name, false, || {
+        run(async {
+            let exchanges = [Practice::start().unwrap(), Practice::start().unwrap()];
+            let mut phone = Handset::start("accounts", "phone", &score::babble(5, 2.0));
+            let mut accounts = Vec::new();
+            for practice in &exchanges {
+                let setup = practice.account("1001");
+                accounts.push(phone.engine.add_account(setup).await.unwrap());
+            }
+            for wanted in &accounts {
+                phone
+                    .wait(
+                        "registered",
+                        |event| matches!(event, Event::Registered { account } if account == wanted),
+                    )
+                    .await;
+            }
+            let mut calls = Vec::new();
+            for account in &accounts {
+                let call = phone.engine.dial(Some(*account), "600").await.unwrap();
+                phone.wait_for(call, CallState::Active).await;
+                calls.push(call);
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            for call in calls {
+                let stats = phone.engine.stats(Some(call)).await.expect("both have sound");
+                assert!(stats.media.received > 20, "{stats:?}");
+                phone.engine.hang_up(call).await.unwrap();
+                phone.wait_for(call, CallState::Ended).await;
+            }
+            for account in &accounts {
+                let asked = phone.engine.dial(Some(*account), "601").await.unwrap();
+                phone.wait_for(asked, CallState::Ended).await;
+                let called = phone.wait("called", |event| matches!(event, Event::Incoming { .. }));
+                let Event::Incoming { call, .. } = called.await else {
+                    unreachable!()
+                };
+                let view = phone.engine.view().await.unwrap();
+                let listed = view.calls.iter().find(|other| other.id == call).expect("it rings");
+                assert_eq!(listed.account, *account);
+                phone.engine.hang_up(call).await.unwrap();
+                phone.wait_for(call, CallState::Ended).await;
+            }
+            phone.engine.clone().shut_down().await;
+        });
+    });
+}
