@@ -316,6 +316,7 @@ impl Leg {
             .map(|seconds| Duration::from_secs(seconds.into()));
         match response.status {
             StatusCode::REQUEST_PENDING => Some(out.glare_delay(self.caller)),
+            StatusCode::SERVER_INTERNAL_ERROR if asked.is_none() && self.was_overtaken(pending) => Some(Duration::ZERO),
             StatusCode::SERVER_INTERNAL_ERROR => asked.filter(|wait| *wait <= PATIENT),
             StatusCode::SERVICE_UNAVAILABLE => Some(asked.unwrap_or(RETRY)).filter(|wait| *wait <= PATIENT),
             StatusCode::SESSION_INTERVAL_TOO_SMALL => self.learn_min_se(response).then_some(Duration::ZERO),
@@ -325,6 +326,12 @@ impl Leg {
             }
             _ => None,
         }
+    }
+
+    /// Whether a later request of ours may have come first, as datagrams do: the earlier one is then answered 500 (RFC
+    /// 3261 12.2.2), and is worth another try.
+    fn was_overtaken(&self, pending: &Pending) -> bool {
+        self.dialog.local_cseq() > pending.request.cseq
     }
 
     /// A 408 or 481 to a request within a confirmed dialog ends the session (RFC 3261 12.2.1.2, RFC 5057).

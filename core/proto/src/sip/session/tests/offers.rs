@@ -173,6 +173,18 @@ fn a_second_offer_before_the_first_is_answered_gets_500_and_a_retry_after() {
 }
 
 #[test]
+fn an_offer_that_a_later_request_overtook_is_sent_again() {
+    let mut bench = Bench::talking();
+    let (id, reinvite) = offering(&mut bench);
+    bench.act(|session, now| session.probe(now).unwrap());
+    bench.response(id, &Response::to(&reinvite, status(500)));
+    assert_eq!(refused(&bench), Some((500, true)));
+    let (_, again) = bench.sent(Method::Invite);
+    assert!(again.cseq > reinvite.cseq.saturating_add(1));
+    assert_eq!(again.body, reinvite.body);
+}
+
+#[test]
 fn a_500_with_retry_after_is_waited_out_and_one_without_is_not() {
     let mut bench = Bench::talking();
     let (id, reinvite) = offering(&mut bench);
