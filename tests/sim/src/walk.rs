@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use toestel_proto::account_config::Transport;
 use toestel_proto::codec::MediaPolicy;
+use toestel_proto::ids::CallId;
 use toestel_proto::phone::Command;
 use toestel_proto::random::Random;
 use toestel_proto::time::Instant;
@@ -191,16 +192,25 @@ impl Walk {
 
     /// A command that must be taken.
     fn command(&mut self, phone: usize, command: Command) {
-        if let Err(refused) = self.world.command(phone, command.clone()) {
-            self.world
-                .complain(format!("phone {phone} refused {command:?}: {refused}"));
+        self.command_on_call(phone, command);
+    }
+
+    /// The same; the call that it made.
+    fn command_on_call(&mut self, phone: usize, command: Command) -> Option<CallId> {
+        match self.world.command(phone, command.clone()) {
+            Ok(call) => call,
+            Err(refused) => {
+                let complaint = format!("phone {phone} refused {command:?}: {refused}");
+                self.world.complain(complaint);
+                None
+            }
         }
     }
 
-    fn dial(&mut self, phone: usize, target: &str) {
+    fn dial(&mut self, phone: usize, target: &str) -> Option<CallId> {
         self.tally.calls += 1;
         let target = target.to_owned();
-        self.command(phone, Command::Dial { target, account: None });
+        self.command_on_call(phone, Command::Dial { target, account: None })
     }
 
     fn pick<T: Copy>(&mut self, of: &[T]) -> T {

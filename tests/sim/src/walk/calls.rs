@@ -62,8 +62,10 @@ impl Walk {
                 let patience = self.random.duration(Duration::ZERO, Duration::from_millis(300));
                 self.world.run(patience);
                 self.command(caller, HANG_UP);
-                // The INVITE may be under way, and rings until the CANCEL has overtaken it.
-                self.world.run(Duration::from_secs(2));
+                // The INVITE may be under way, and rings until the CANCEL comes after it: on either side of the exchange
+                // a stream repeats what was lost for 4 s at most.
+                self.world.run_until(SOON, |world| world.hosts[caller].phone.is_quiet());
+                self.world.run(Duration::from_secs(5));
                 self.agree(SOON);
             }
             _ => self.perform_with_exchange(transition),
@@ -87,12 +89,11 @@ impl Walk {
     pub(super) fn dial_in_vain(&mut self, target: &str, status: u16, limit: Duration) {
         let all = self.registered();
         let caller = self.pick(&all);
-        self.world.hosts[caller].endings.clear();
-        self.dial(caller, target);
+        let Some(call) = self.dial(caller, target) else { return };
         self.world
-            .run_until(limit, |world| !world.hosts[caller].endings.is_empty());
+            .run_until(limit, |world| world.hosts[caller].endings.contains_key(&call));
         self.agree(limit);
-        let ending = self.world.hosts[caller].endings.values().next_back().cloned();
+        let ending = self.world.hosts[caller].endings.get(&call).cloned();
         if ending.as_ref().and_then(|(code, _)| *code) != Some(status) {
             self.world
                 .complain(format!("a call to {target} ended with {ending:?} and not {status}"));
