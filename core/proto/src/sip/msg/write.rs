@@ -73,8 +73,11 @@ fn line(text: &mut String, content: impl Display) {
     struct OneLine<'a>(&'a mut String);
     impl Write for OneLine<'_> {
         fn write_str(&mut self, part: &str) -> std::fmt::Result {
-            self.0
-                .extend(part.chars().map(|c| if c == '\r' || c == '\n' { ' ' } else { c }));
+            if part.bytes().any(|byte| matches!(byte, b'\r' | b'\n')) {
+                self.0.push_str(&part.replace(['\r', '\n'], " "));
+            } else {
+                self.0.push_str(part);
+            }
             Ok(())
         }
     }
