@@ -1,13 +1,4 @@
 //! `digest`: see [`toestel_fuzz::digest`].
 #![no_main]
 
-use libfuzzer_sys::{Corpus, fuzz_target};
-
-fuzz_target!(|input: &[u8]| -> Corpus {
-    let accepted = toestel_fuzz::digest::run(input);
-    if toestel_fuzz::is_worth_keeping(accepted, input) {
-        Corpus::Keep
-    } else {
-        Corpus::Reject
-    }
-});
+toestel_fuzz::libfuzzer_target!(digest);

@@ -1,13 +1,4 @@
 //! `rtp`: see [`toestel_fuzz::rtp`].
 #![no_main]
 
-use libfuzzer_sys::{Corpus, fuzz_target};
-
-fuzz_target!(|input: &[u8]| -> Corpus {
-    let accepted = toestel_fuzz::rtp::run(input);
-    if toestel_fuzz::is_worth_keeping(accepted, input) {
-        Corpus::Keep
-    } else {
-        Corpus::Reject
-    }
-});
+toestel_fuzz::libfuzzer_target!(rtp);

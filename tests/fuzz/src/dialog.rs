@@ -19,8 +19,12 @@ mod world;
 
 pub use seeds::seeds;
 
+use std::sync::LazyLock;
 use std::time::Duration;
+use toestel_proto::random::Random;
 use world::World;
+
+use crate::mutate::text::Grammar;
 
 /// Between two steps.
 const SEPARATOR: u8 = 0xff;
@@ -56,6 +60,12 @@ pub fn run(input: &[u8]) -> bool {
     world.rest()
 }
 
+/// `input` with an edit: of its steps, and of what is said in them.
+pub fn edit(input: &[u8], random: &mut Random) -> Option<Vec<u8>> {
+    static GRAMMAR: LazyLock<Grammar> = LazyLock::new(|| Grammar::new(&seeds(), Some(SEPARATOR)));
+    Some(GRAMMAR.edit(input, random))
+}
+
 fn take(world: &mut World, kind: u8, rest: &[u8]) {
     match kind {
         b'<' => world.receive(rest),
@@ -65,7 +75,7 @@ fn take(world: &mut World, kind: u8, rest: &[u8]) {
         b'?' => world.stun_answer(rest),
         b'@' => world.fact(rest.first().copied().unwrap_or(0)),
         b'+' => match rest.first() {
-            None | Some(0) => world.to_next_timer(),
+            None | Some(0) => world.run_next_timer(),
             Some(index) => world.pass(JUMPS[usize::from(*index) % JUMPS.len()]),
         },
         _ => {}

@@ -4,11 +4,14 @@
 //! The input is a row of responses to a REGISTER, a NUL between them, each from its status code on and without the
 //! header fields that every response has: those are put in front.
 
+use std::sync::LazyLock;
 use toestel_proto::random::Random;
 use toestel_proto::secret::Secret;
 use toestel_proto::sip::auth::{Algorithm, Authenticator, Credentials, Memory, Refusal, is_challenge, probe};
 use toestel_proto::sip::msg::{HeaderName, Message, Method, NameAddr, Request, Response, Uri};
 use toestel_proto::sip::parse;
+
+use crate::mutate::text::Grammar;
 
 const DOMAIN: &str = "pbx.example";
 const USER: &str = "1001";
@@ -125,6 +128,12 @@ fn parse_one(bytes: &[u8]) -> Option<Response> {
         Ok(Message::Response(response)) => Some(response),
         Ok(Message::Request(_)) | Err(_) => None,
     }
+}
+
+/// `input` with an edit.
+pub fn edit(input: &[u8], random: &mut Random) -> Option<Vec<u8>> {
+    static GRAMMAR: LazyLock<Grammar> = LazyLock::new(|| Grammar::new(&seeds(), Some(0)));
+    Some(GRAMMAR.edit(input, random))
 }
 
 /// Logins as they go well, and as servers and people in between try to spoil them.

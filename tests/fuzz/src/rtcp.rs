@@ -2,6 +2,7 @@
 //!
 //! Read twice within a call: before our first report and after it, so that round trips are worked out too.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 use toestel_proto::codec::Codec;
 use toestel_proto::media::demux::{self, Kind};
@@ -12,6 +13,7 @@ use toestel_proto::random::Random;
 use toestel_proto::time::Instant;
 
 use crate::media::{self, FAR_END, OURS};
+use crate::{mutate, planted};
 
 /// Runs one input; whether it was accepted.
 pub fn run(input: &[u8]) -> bool {
@@ -30,6 +32,7 @@ pub fn run(input: &[u8]) -> bool {
     );
     assert!(starts, "a compound begins with a report");
     packets.iter().for_each(report_again);
+    planted::in_compound(&packets);
     true
 }
 
@@ -70,6 +73,18 @@ fn in_a_call(input: &[u8], readable: bool) {
             "our own report cannot be read"
         );
     }
+}
+
+/// `input` with an edit of its packets.
+pub fn edit(input: &[u8], random: &mut Random) -> Option<Vec<u8>> {
+    static PACKETS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+        seeds()
+            .iter()
+            .filter_map(|seed| mutate::rtcp::packets(seed))
+            .flatten()
+            .collect()
+    });
+    mutate::rtcp::edit(input, &PACKETS, random)
 }
 
 /// Compounds of every packet, and some that lie.

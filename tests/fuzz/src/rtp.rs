@@ -78,6 +78,11 @@ fn framed(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     Some((*how, packet, rest))
 }
 
+/// None: bytes are what it is made of.
+pub fn edit(_: &[u8], _: &mut Random) -> Option<Vec<u8>> {
+    None
+}
+
 /// Speech in every codec, tones, comfort noise, loss, reordering, a restart; and what is none of it.
 pub fn seeds() -> Vec<Vec<u8>> {
     let row = |packets: &[Vec<u8>]| -> Vec<u8> {

@@ -2,11 +2,15 @@
 //! account's media policy.
 
 use std::net::SocketAddr;
+use std::sync::LazyLock;
 use toestel_proto::codec::{Direction, MediaPolicy};
 use toestel_proto::random::Random;
 use toestel_proto::sdp::{
     Attribute, CryptoLine, Description, LocalPath, MediaSettings, Negotiated, Negotiation, parse, probe, write,
 };
+
+use crate::mutate::text::Grammar;
+use crate::planted;
 
 const POLICIES: [MediaPolicy; 3] = [MediaPolicy::Required, MediaPolicy::Preferred, MediaPolicy::Off];
 
@@ -19,7 +23,7 @@ pub fn run(input: &[u8]) -> bool {
     let description = without_unusable_keys(description);
     assert_eq!(parse::parse(&write::write(&description)).as_ref(), Ok(&description));
     for policy in POLICIES {
-        as_offer(input, policy, description.media.len());
+        as_offer(input, &description, policy);
         as_answer(input, policy);
     }
     true
@@ -36,7 +40,8 @@ fn without_unusable_keys(mut description: Description) -> Description {
 }
 
 /// A call that comes in, is held by us and gets the same offer again.
-fn as_offer(input: &[u8], policy: MediaPolicy, sections: usize) {
+fn as_offer(input: &[u8], description: &Description, policy: MediaPolicy) {
+    let sections = description.media.len();
     let (mut negotiation, mut random) = negotiation(policy);
     let path = path("192.0.2.1:4000");
     let taken = negotiation.check_offer(input).is_ok();
@@ -45,6 +50,7 @@ fn as_offer(input: &[u8], policy: MediaPolicy, sections: usize) {
     };
     assert!(taken, "the check refuses what is answered");
     judge(result, policy);
+    planted::in_answered(description);
     let encrypted = result.srtp.is_some();
     let answer = parse::parse(&answer).expect("our own answer can be read");
     assert_eq!(answer.media.len(), sections);
@@ -105,10 +111,17 @@ fn path(address: &str) -> LocalPath {
     LocalPath::plain(address.parse::<SocketAddr>().expect("an address"))
 }
 
+/// `input` with an edit.
+pub fn edit(input: &[u8], random: &mut Random) -> Option<Vec<u8>> {
+    static GRAMMAR: LazyLock<Grammar> = LazyLock::new(|| Grammar::new(&seeds(), None));
+    Some(GRAMMAR.edit(input, random))
+}
+
 /// Offers and answers as peers send them, and some that are broken.
 pub fn seeds() -> Vec<Vec<u8>> {
     let mut seeds: Vec<Vec<u8>> = SECTIONS.iter().map(|section| sdp(section).into()).collect();
     let whole = sdp(SECTIONS[0]);
+    seeds.extend(PEERS.iter().map(|section| sdp(section).into()));
     seeds.push(whole.replace("IP4 192.0.2.9", "IP6 2001:db8::9").into());
     seeds.push(whole.replace("c=IN IP4 192.0.2.9", "c=IN IP4 0.0.0.0").into());
     seeds.push(whole.replace("\r\n", "\n").into());
@@ -131,6 +144,42 @@ const SECTIONS: [&str; 8] = [
     "a=group:BUNDLE 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\na=setup:actpass\r\na=fingerprint:sha-256 00\r\n",
     "a=inactive\r\nm=audio 4000 RTP/AVP 18 101\r\nm=image 5 udptl t38\r\n",
     "m=audio 4000 RTP/AVP 8\r\nc=IN IP4 pbx.example.com\r\na=ptime:0\r\na=rtpmap:300 x/0\r\na=crypto\r\n",
+];
+
+/// The sections that exchanges, gateways and phones of the field are known by.
+const PEERS: [&str; 8] = [
+    // An Asterisk that offers what its endpoint allows.
+    "m=audio 14022 RTP/AVP 9 8 0 3 101\r\na=rtpmap:9 G722/8000\r\na=rtpmap:8 PCMA/8000\r\n\
+     a=rtpmap:0 PCMU/8000\r\na=rtpmap:3 GSM/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\n\
+     a=ptime:20\r\na=maxptime:150\r\na=sendrecv\r\n",
+    // One with Opus and keys for two suites.
+    "m=audio 18432 RTP/SAVP 107 8 101\r\na=crypto:1 AEAD_AES_128_GCM \
+     inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGw==\r\n\
+     a=crypto:2 AES_CM_128_HMAC_SHA1_32 inline:PS1uQCVeeCFCanVmcjkpPywjNWhcYD0mXXtxaVBR\r\n\
+     a=rtpmap:107 opus/48000/2\r\na=fmtp:107 useinbandfec=1\r\na=rtpmap:8 PCMA/8000\r\n\
+     a=rtpmap:101 telephone-event/8000\r\na=ptime:20\r\na=maxptime:60\r\na=sendrecv\r\n",
+    // FreeSWITCH and what is built on it: a tone event for each clock rate.
+    "m=audio 23456 RTP/AVP 102 0 8 103 101\r\na=rtpmap:102 opus/48000/2\r\n\
+     a=fmtp:102 useinbandfec=1; maxaveragebitrate=30000; maxplaybackrate=48000; ptime=20; minptime=10; stereo=1\r\n\
+     a=rtpmap:103 telephone-event/48000\r\na=fmtp:103 0-15\r\na=rtpmap:101 telephone-event/8000\r\n\
+     a=fmtp:101 0-15\r\na=ptime:20\r\na=rtcp-mux\r\n",
+    // A desk phone.
+    "b=AS:64\r\nm=audio 11780 RTP/AVP 9 0 8 18 101\r\na=rtpmap:18 G729/8000\r\na=fmtp:18 annexb=no\r\n\
+     a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n",
+    // A gateway that packs more into a packet.
+    "m=audio 30000 RTP/AVP 8 13 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:13 CN/8000\r\n\
+     a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15,32\r\na=ptime:30\r\na=silenceSupp:off - - - -\r\n",
+    // A soft phone with a port of its own for RTCP, that lies still.
+    "m=audio 4002 RTP/AVPF 96 0 120\r\na=rtcp:4003 IN IP4 192.0.2.9\r\na=rtpmap:96 opus/48000/2\r\n\
+     a=rtpmap:120 telephone-event/48000\r\na=rtcp-fb:* trr-int 5000\r\na=ssrc:305419896 cname:a@b\r\n\
+     a=ptime:40\r\na=sendonly\r\n",
+    // A relay's both offers in one: keys wanted, and none.
+    "m=audio 40002 RTP/SAVP 8\r\na=crypto:1 AES_256_CM_HMAC_SHA1_80 \
+     inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLQ==\r\na=ptime:20\r\n\
+     m=audio 40004 RTP/AVP 8\r\na=ptime:20\r\n",
+    // A fax machine that first speaks.
+    "m=audio 5004 RTP/AVP 8\r\na=ptime:10\r\na=maxptime:20\r\nm=image 5006 udptl t38\r\n\
+     a=T38FaxVersion:0\r\na=T38MaxBitRate:14400\r\na=T38FaxRateManagement:transferredTCF\r\n",
 ];
 
 /// What is replaced in a good description to break it.

@@ -1,9 +1,14 @@
 //! One datagram: what is accepted is written and read again as the same, and every typed field can be asked for.
 
+use std::sync::LazyLock;
+use toestel_proto::random::Random;
 use toestel_proto::sip::admission::{Capabilities, admit};
 use toestel_proto::sip::msg::{HeaderName, Message, Response, StatusCode};
 use toestel_proto::sip::parse::{self, multipart};
 use toestel_proto::sip::probe;
+
+use crate::mutate::text::{Grammar, with_right_lengths};
+use crate::planted;
 
 /// Runs one input; whether it was accepted.
 pub fn run(input: &[u8]) -> bool {
@@ -19,7 +24,10 @@ pub fn run(input: &[u8]) -> bool {
     ask_everything(&message);
     if let Message::Request(request) = &message {
         let answer = match admit(request, &Capabilities::PHONE) {
-            Ok(()) => Response::to(request, StatusCode::OK).with_to_tag("tag"),
+            Ok(()) => {
+                planted::in_admitted(request);
+                Response::to(request, StatusCode::OK).with_to_tag("tag")
+            }
             Err(rejection) => rejection.response(request, "tag"),
         };
         assert!(
@@ -63,6 +71,14 @@ fn ask_everything(message: &Message) {
     }
 }
 
+/// `input` with an edit, and mostly with the right length.
+pub fn edit(input: &[u8], random: &mut Random) -> Option<Vec<u8>> {
+    static GRAMMAR: LazyLock<Grammar> = LazyLock::new(|| Grammar::new(&seeds(), None));
+    let edited = GRAMMAR.edit(input, random);
+    let is_mended = random.below(8) > 0;
+    Some(if is_mended { with_right_lengths(&edited) } else { edited })
+}
+
 /// Messages of every kind that a phone meets, whole and broken.
 pub fn seeds() -> Vec<Vec<u8>> {
     let mut seeds: Vec<Vec<u8>> = METHODS
@@ -74,6 +90,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
     seeds.push(request("INVITE", "Content-Type: application/sdp\r\n", sdp).into());
     let parts = format!("--b\r\nContent-Type: application/sdp\r\n\r\n{sdp}\r\n--b\r\n\r\nhello\r\n--b--\r\n");
     seeds.push(request("INVITE", "c: multipart/mixed;boundary=\"b\"\r\n", &parts).into());
+    seeds.extend(INVITES.iter().map(|more| request("INVITE", more, "").into()));
     seeds.extend(
         BROKEN
             .iter()
@@ -112,6 +129,22 @@ const METHODS: [(&str, &str); 14] = [
         "ODD",
         "Subject: a\r\n\tb\r\nX-Unknown: ;;,\"\r\nDate: Sat, 15 Oct 2005 04:44:56 GMT\r\n",
     ),
+];
+
+/// What exchanges put into the INVITEs that they send: of these a phone reads the most.
+const INVITES: [&str; 5] = [
+    "Contact: <sip:asterisk@h.nl:5061;transport=TLS>\r\nAllow: OPTIONS, REGISTER, INVITE, ACK, BYE, PRACK\r\n\
+     Supported: 100rel, timer, replaces, norefersub\r\nSession-Expires: 1800\r\nMin-SE: 90\r\n\
+     P-Asserted-Identity: \"Anna\" <sip:1002@h.nl>\r\nUser-Agent: PBX\r\n",
+    "Record-Route: <sip:p.nl;transport=tls;lr;r2=on>, <sip:p.nl:5060;lr>\r\nContact: <sip:gw@h.nl;gr=u>\r\n\
+     Diversion: <sip:300@h.nl>;reason=unconditional;counter=1\r\n\
+     History-Info: <sip:300@h.nl>;index=1, <sip:400@h.nl;cause=302>;index=1.1\r\n",
+    "Contact: <sip:1002@192.0.2.1>;+sip.instance=\"<urn:uuid:1>\"\r\nAlert-Info: <urn:alert:source:internal>\r\n\
+     Call-Info: <sip:h.nl>;answer-after=0\r\nPriority: normal\r\nRequire: 100rel\r\n",
+    "Contact: <sip:1002@h.nl>\r\nReplaces: c@h;to-tag=2;from-tag=1;early-only\r\nReferred-By: <sip:b@h.nl>\r\n\
+     Privacy: id\r\nRemote-Party-ID: \"A\" <sip:a@h.nl>;party=calling;screen=yes;privacy=off\r\n",
+    "m: <sip:1002@h.nl>\r\nk: timer\r\nx: 1800;refresher=uac\r\nExpires: 120\r\nTimestamp: 5.4\r\n\
+     Date: Sat, 15 Oct 2005 04:44:56 GMT\r\nAccept: application/sdp\r\nSubject: Lunch\r\n",
 ];
 
 const RESPONSES: [(&str, &str); 6] = [
@@ -157,7 +190,7 @@ pub(crate) fn request(method: &str, more: &str, body: &str) -> String {
     )
 }
 
-fn response(start: &str, more: &str) -> String {
+pub(crate) fn response(start: &str, more: &str) -> String {
     format!("SIP/2.0 {start}\r\n{}", rest("INVITE", more, ""))
 }
 

@@ -6,6 +6,7 @@
 
 use toestel_proto::codec::Suite;
 use toestel_proto::media::srtp::{Opener, Protector, SrtpError};
+use toestel_proto::random::Random;
 
 use crate::media;
 
@@ -75,6 +76,11 @@ fn open(opener: &mut Opener, report: bool, packet: &[u8]) -> Result<Vec<u8>, Srt
     } else {
         opener.open_rtp(packet)
     }
+}
+
+/// None: bytes are what it is made of.
+pub fn edit(_: &[u8], _: &mut Random) -> Option<Vec<u8>> {
+    None
 }
 
 /// Packets of both kinds under every suite, protected and not; and what is too short or no packet.

@@ -9,6 +9,8 @@ use toestel_proto::random::Random;
 use toestel_proto::secret::Secret;
 use toestel_proto::time::Instant;
 
+use crate::{mutate, planted};
+
 /// Runs one input; whether it was accepted.
 pub fn run(input: &[u8]) -> bool {
     for credentials in [short_term(), long_term()] {
@@ -22,6 +24,7 @@ pub fn run(input: &[u8]) -> bool {
         assert!(!concluded, "a transaction ended by what is not STUN");
         return false;
     };
+    planted::in_received(&received.message);
     let signed = write(&received.message, Some(&short_term()));
     let again = parse(&signed).expect("our own message can be read");
     assert_eq!(again.message, received.message);
@@ -42,6 +45,19 @@ fn long_term() -> Credentials {
         realm: "example.org".to_owned(),
         password: Secret::new("TheMatrIX"),
     }
+}
+
+/// `input` with an edit of its attributes, signed anew.
+pub fn edit(input: &[u8], random: &mut Random) -> Option<Vec<u8>> {
+    let others = [
+        ice(),
+        lasting(),
+        error(),
+        mapped(),
+        vec![unknown(0x0055), unknown(0x8055)],
+    ]
+    .concat();
+    mutate::stun::edit(input, &others, &[short_term(), long_term()], random)
 }
 
 /// Every class and attribute, signed in every way, whole and broken.
@@ -119,6 +135,13 @@ fn error() -> Vec<Attribute> {
         Attribute::UnknownAttributes(vec![0x55, 0x56]),
         Attribute::AlternateServer(address("192.0.2.2:3478")),
         Attribute::IceControlled(2),
+    ]
+}
+
+fn mapped() -> Vec<Attribute> {
+    vec![
+        Attribute::MappedAddress(address("192.0.2.1:1")),
+        Attribute::XorMappedAddress(address("[2001:db8::1]:4000")),
     ]
 }
 

@@ -28,7 +28,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 cargo xtask run [-- ARGUMENTS]     set up, build, and call the practice exchange's echo (toestel call 600)
-cargo xtask test                   set up and run every suite but fuzz
+cargo xtask test                   set up and run every suite but fuzz and fuzz-planted
 cargo xtask test SUITE [FILTER]    run one suite, or those of its tests whose name contains FILTER
 cargo xtask test long              the suites that have full counts: fuzzing, fresh seeds, long calls, soak
 cargo xtask bench peers [--quick]  measure us, baresip and linphone side by side (docs/bench.md)

@@ -248,7 +248,7 @@ impl World {
     }
 
     /// The clock goes to the next timer.
-    pub(super) fn to_next_timer(&mut self) {
+    pub(super) fn run_next_timer(&mut self) {
         let lines = self.lines.values().map(|line| line.session.poll_wake());
         let Some(wake) = earliest(lines.chain([self.phone.poll_wake()])) else {
             return;
@@ -272,7 +272,7 @@ impl World {
             if next.is_none_or(|wake| wake.at > until) {
                 break;
             }
-            self.to_next_timer();
+            self.run_next_timer();
         }
         self.now = self.now.max(until);
         self.phone.handle_timeout(self.now);
@@ -288,14 +288,18 @@ impl World {
             if self.phone.is_quiet() {
                 return self.answered;
             }
-            self.to_next_timer();
+            self.run_next_timer();
             assert!(
                 self.now < until,
                 "the phone does not come to rest: {:?}",
                 self.phone.poll_wake()
             );
         }
-        panic!("{TIMERS_TO_REST} timers and no rest: {:?}", self.phone.poll_wake());
+        panic!(
+            "{TIMERS_TO_REST} timers and no rest: {:?} {:?}",
+            self.phone.poll_wake(),
+            self.phone.load()
+        );
     }
 
     fn deliver(&mut self, bytes: &[u8]) {
