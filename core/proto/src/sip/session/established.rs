@@ -34,6 +34,7 @@ impl Leg {
             out.reply(key, &request, StatusCode::SERVER_INTERNAL_ERROR);
             return Flow::Continue(());
         }
+        out.heard(&self.tag);
         if handed_up {
             let request = Box::new(request);
             out.event(Event::Request { key, request });

@@ -195,7 +195,7 @@ impl Leg {
         if !response.status.is_success() {
             self.exchange.invite_failed();
             self.owed = self.owed.take().filter(|owed| !matches!(owed, Owed::Prack { .. }));
-            self.judge(response)?;
+            self.judge(&pending, response)?;
             self.offer_refused(out, &pending, response, now);
             return Flow::Continue(());
         }
@@ -315,6 +315,7 @@ impl Leg {
             .retry_after()
             .map(|seconds| Duration::from_secs(seconds.into()));
         match response.status {
+            StatusCode::REQUEST_TIMEOUT => pending.heard_since.then_some(Duration::ZERO),
             StatusCode::REQUEST_PENDING => Some(out.glare_delay(self.caller)),
             StatusCode::SERVER_INTERNAL_ERROR if asked.is_none() && self.was_overtaken(pending) => Some(Duration::ZERO),
             StatusCode::SERVER_INTERNAL_ERROR => asked.filter(|wait| *wait <= PATIENT),
@@ -334,12 +335,13 @@ impl Leg {
         self.dialog.local_cseq() > pending.request.cseq
     }
 
-    /// A 408 or 481 to a request within a confirmed dialog ends the session (RFC 3261 12.2.1.2, RFC 5057).
-    pub(super) fn judge(&self, response: &Response) -> Flow {
+    /// A 408 or 481 to a request within a confirmed dialog ends the session (RFC 3261 12.2.1.2, RFC 5057). Not a 408
+    /// where the other side has been heard since: it has come to another network, and the request went to the old one.
+    pub(super) fn judge(&self, pending: &Pending, response: &Response) -> Flow {
         let ended = || Ended::with_response(EndedBy::Gone, response);
         match response.status {
             StatusCode::NO_SUCH_CALL if self.confirmed => Over::silent(ended()),
-            StatusCode::REQUEST_TIMEOUT if self.confirmed => Over::with_bye(ended()),
+            StatusCode::REQUEST_TIMEOUT if self.confirmed && !pending.heard_since => Over::with_bye(ended()),
             _ => Flow::Continue(()),
         }
     }

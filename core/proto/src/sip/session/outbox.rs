@@ -43,6 +43,8 @@ pub(super) struct Pending {
     pub(super) purpose: Purpose,
     /// The challenge that the owner is working on.
     pub(super) challenge: Option<Box<Response>>,
+    /// The other side has asked something since it was sent: it is there, whatever becomes of this request.
+    pub(super) heard_since: bool,
 }
 
 /// Everything on its way out.
@@ -88,10 +90,18 @@ impl Outbox {
             request: request.clone(),
             purpose,
             challenge: None,
+            heard_since: false,
         };
         self.requests.insert(id, pending);
         self.push(Output::Send { id, request });
         id
+    }
+
+    /// The other side has asked something in the dialog with `tag`.
+    pub(super) fn heard(&mut self, tag: &str) {
+        for pending in self.requests.values_mut().filter(|pending| pending.tag == tag) {
+            pending.heard_since = true;
+        }
     }
 
     pub(super) fn respond(&mut self, key: ServerKey, response: Response) {

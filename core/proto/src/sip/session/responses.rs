@@ -146,8 +146,8 @@ impl Session {
                 Flow::Continue(())
             }),
             Purpose::Probe => self.with_leg(&tag, |leg, out| {
-                leg.judge(response)?;
-                out.event(if failure.is_none() {
+                leg.judge(&pending, response)?;
+                out.event(if failure.is_none() || pending.heard_since {
                     Event::Alive
                 } else {
                     Event::Unproven
@@ -157,7 +157,7 @@ impl Session {
             Purpose::Other => self.with_leg(&tag, |leg, out| {
                 let result = failure.map_or_else(|| Ok(Box::new(response.clone())), Err);
                 out.event(Event::Outcome { id, result });
-                leg.judge(response)
+                leg.judge(&pending, response)
             }),
         }
     }

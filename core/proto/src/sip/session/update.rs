@@ -107,7 +107,7 @@ impl Leg {
         if pending.purpose == Purpose::Update {
             self.exchange.abandon();
         }
-        self.judge(response)?;
+        self.judge(pending, response)?;
         match pending.purpose {
             Purpose::Update => self.offer_refused(out, pending, response, now),
             _ => self.refresh_refused(response, now),

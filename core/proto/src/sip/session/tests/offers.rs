@@ -173,6 +173,18 @@ fn a_second_offer_before_the_first_is_answered_gets_500_and_a_retry_after() {
 }
 
 #[test]
+fn an_offer_that_went_where_the_other_side_is_no_more_is_sent_again() {
+    let mut bench = Bench::talking();
+    let (id, reinvite) = offering(&mut bench);
+    let info = bench.peer_request(Method::Info, None);
+    bench.request(info);
+    bench.response(id, &Response::to(&reinvite, status(408)));
+    assert_eq!((refused(&bench), bench.ended), (Some((408, true)), 0));
+    let (_, again) = bench.sent(Method::Invite);
+    assert_eq!(again.body, reinvite.body);
+}
+
+#[test]
 fn an_offer_that_a_later_request_overtook_is_sent_again() {
     let mut bench = Bench::talking();
     let (id, reinvite) = offering(&mut bench);

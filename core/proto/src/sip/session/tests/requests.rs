@@ -120,6 +120,19 @@ fn a_probe_says_alive_or_ends_the_call() {
 }
 
 #[test]
+fn a_probe_that_got_lost_ends_nothing_once_the_other_side_has_asked_something_itself() {
+    for (code, ended) in [(408, 0), (481, 1)] {
+        let mut bench = Bench::talking();
+        bench.act(|session, now| session.probe(now).unwrap());
+        let (id, options) = bench.sent(Method::Options);
+        let reinvite = bench.peer_request(Method::Invite, Some("moved"));
+        bench.request(reinvite);
+        bench.response(id, &Response::to(&options, status(code)));
+        assert_eq!(bench.ended, ended, "{code}");
+    }
+}
+
+#[test]
 fn an_info_of_ours_comes_back_as_its_outcome() {
     let mut bench = Bench::talking();
     let id = bench.act(|session, now| {
