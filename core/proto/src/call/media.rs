@@ -97,10 +97,10 @@ impl Sound {
         self.negotiation.check_offer(offer)
     }
 
-    /// Our offer is taken back; what was agreed, and wished by it, holds.
-    pub(crate) fn rollback(&mut self) {
-        self.offered = None;
+    /// Our offer is taken back; what was agreed, and wished by it, holds. What the offer wished, if there was one.
+    pub(crate) fn rollback(&mut self) -> Option<Direction> {
         self.negotiation.rollback();
+        self.offered.take().map(|(wish, _)| wish)
     }
 
     /// Our offer, on the ready path.

@@ -186,7 +186,7 @@ impl Call {
     /// The session lets their offer in only where ours is not under way: it waits out a 491, and is outdated now.
     fn yield_to_their_offer(&mut self) {
         if self.sound.offer_is_pending() {
-            self.sound.rollback();
+            let _ = self.sound.rollback();
         }
     }
 
@@ -195,8 +195,10 @@ impl Call {
         if retrying {
             return;
         }
-        self.sound.rollback();
-        if status == StatusCode::REQUEST_PENDING || !self.is_live() {
+        let refused = self.sound.rollback();
+        // What the user wishes by now may not be what was refused; then it is offered next.
+        let is_outdated = refused.is_some_and(|wish| wish != self.wished_direction());
+        if status == StatusCode::REQUEST_PENDING || is_outdated || !self.is_live() {
             return;
         }
         let what = if self.sound.wish() == self.wished_direction() {
@@ -225,7 +227,7 @@ impl Call {
             .as_mut()
             .is_some_and(|session| session.offer(&sdp, turn.now).is_ok());
         if !offered {
-            self.sound.rollback();
+            let _ = self.sound.rollback();
         }
         offered
     }

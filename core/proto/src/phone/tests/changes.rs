@@ -181,6 +181,21 @@ fn a_path_that_moves_while_an_offer_is_under_way_is_offered_after_it() {
 }
 
 #[test]
+fn a_hold_while_another_offer_is_refused_is_offered_after_it() {
+    let (mut bench, call, _) = talking();
+    let moved = path(41_000);
+    bench.input(Input::PathChanged { call, path: moved });
+    let offer = bench.request(Method::Invite);
+    bench.command(Command::Hold { call: None }).unwrap();
+    bench.reply(&offer, 480, "b", None);
+    let hold = bench.request(Method::Invite);
+    assert!(body(&hold).contains("m=audio 41000 ") && body(&hold).contains("a=sendonly"));
+    bench.reply(&hold, 200, "b", Some(&described("recvonly")));
+    assert_eq!(bench.call(call).held_by, HeldBy::Us);
+    assert!(bench.warnings().is_empty());
+}
+
+#[test]
 fn a_moved_path_that_is_refused_is_told_once_and_not_asked_for_ever() {
     let (mut bench, call, _) = talking();
     let moved = path(41_000);
