@@ -773,6 +773,47 @@ fn a_call_on_a_connection_that_died_silently_ends_with_a_reason_or_comes_about()
 }
 
 #[test]
+fn a_call_dialled_on_a_connection_that_died_silently_is_placed_by_the_next_one() {
+    for setup in [Setup::default(), by_tcp(), reliable(Setup::default()), behind_nat(300)] {
+        let mut world = registered(setup);
+        world.run(seconds(20));
+        world.silence_flow(0);
+        world.command(0, dial("1002")).unwrap();
+        assert!(world.run_until(seconds(16), |world| world.state(1) == Some(CallState::Ringing)));
+        world.command(1, ANSWER).unwrap();
+        both_are(&mut world, CallState::Active);
+        assert!(both_hear(&world));
+        world.command(0, HANG_UP).unwrap();
+        assert!(world.run_until(seconds(10), nobody_talks));
+        world.run(seconds(70));
+        assert!(world.hosts.iter().all(|host| host.phone.is_quiet()));
+        world.assert_sound();
+    }
+}
+
+#[test]
+fn a_call_dialled_in_the_moment_of_a_reset_or_of_a_change_of_network_comes_about() {
+    for setup in [Setup::default(), by_tcp()] {
+        for moved in [false, true] {
+            let mut world = registered(setup.clone());
+            world.run(seconds(20));
+            if moved {
+                world.command(0, dial("1002")).unwrap();
+                world.change_network(0);
+            } else {
+                world.reset_flow(0);
+                world.command(0, dial("1002")).unwrap();
+            }
+            assert!(world.run_until(seconds(10), |world| world.state(1) == Some(CallState::Ringing)));
+            world.command(1, ANSWER).unwrap();
+            both_are(&mut world, CallState::Active);
+            assert!(world.run_until(seconds(5), both_hear));
+            world.assert_sound();
+        }
+    }
+}
+
+#[test]
 fn an_error_in_the_log_is_a_complaint() {
     let mut world = registered(Setup::default());
     tracing::error!("something broke");

@@ -15,7 +15,7 @@ pub use line::{CONNECT_TIMEOUT, FlowNumbers, Query, Target};
 pub use memory::AccountMemory;
 
 use crate::account_config::{AccountConfig, DtmfMode, Transport as ConfigTransport};
-use crate::call::Profile;
+use crate::call::{Profile, Way, Wish};
 use crate::event::Event;
 use crate::ids::{AccountId, FlowId};
 use crate::policy::caller_id::CallerIdentity;
@@ -27,7 +27,7 @@ use crate::sip::endpoint::Flow;
 use crate::sip::msg::{Message, NameAddr, Request, Response, Transport, Uri};
 use crate::sip::parse::Refusal;
 use crate::sip::register::{Registered, Registration};
-use crate::sip::session::{Dial, Settings};
+use crate::sip::session::Settings;
 use crate::time::{Instant, Wake, earliest};
 use crate::view::AccountView;
 use detour::Detour;
@@ -91,6 +91,8 @@ struct Status {
     reason: Option<String>,
     /// What happened to the line last: it says more than the registration can.
     line_down: Option<String>,
+    /// The connection was lost, and no attempt to have it back has failed yet.
+    returning: bool,
     /// The Contact that the calls know, and the address behind it where it names none.
     told: Option<(NameAddr, Option<SocketAddr>)>,
 }
@@ -206,6 +208,21 @@ impl Account {
         Some(Settings::new(self.contact()?))
     }
 
+    /// How requests outside a dialog go; `None` while there is no flow.
+    pub fn way(&self) -> Option<Way> {
+        let mut routes: Vec<NameAddr> = identity::proxy_route(&self.config).into_iter().collect();
+        let service = self.status.binding.iter().flat_map(|binding| &binding.service_route);
+        // A proxy may have named itself in what it let through.
+        let service = service.filter(|hop| !routes.iter().any(|known| known.uri.equivalent(&hop.uri)));
+        let service: Vec<NameAddr> = service.cloned().collect();
+        routes.extend(service);
+        Some(Way {
+            settings: self.session_settings()?,
+            routes,
+            local: self.flow()?.local.ip(),
+        })
+    }
+
     /// What the account says about its calls' sound.
     pub fn call_profile(&self) -> Profile {
         Profile {
@@ -219,23 +236,15 @@ impl Account {
         }
     }
 
-    /// A call to `target`, up to its offer, that shows what `wish` says; `None` while there is no flow.
-    pub fn dial(&self, target: Uri, wish: &CallerIdentity) -> Option<Dial> {
+    /// A call to `target` that shows what `wish` says.
+    pub fn call_to(&self, target: Uri, wish: &CallerIdentity) -> Wish {
         let (from, headers) = identity::caller(&self.config, wish);
-        let mut routes: Vec<NameAddr> = identity::proxy_route(&self.config).into_iter().collect();
-        let service = self.status.binding.iter().flat_map(|binding| &binding.service_route);
-        // A proxy may have named itself in what it let through.
-        let service = service.filter(|hop| !routes.iter().any(|known| known.uri.equivalent(&hop.uri)));
-        let service: Vec<NameAddr> = service.cloned().collect();
-        routes.extend(service);
-        Some(Dial {
-            settings: self.session_settings()?,
-            target,
-            from,
-            routes,
-            offer: None,
-            headers,
-        })
+        Wish { target, from, headers }
+    }
+
+    /// Whether a connection is gone that worked, and no attempt to have it back has failed yet: a call may wait for it.
+    pub const fn is_returning(&self) -> bool {
+        self.status.returning
     }
 
     /// A look-up ended.

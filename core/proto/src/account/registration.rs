@@ -140,6 +140,7 @@ impl Account {
             self.status.told = reached;
             self.outputs.push_back(Output::Moved);
         }
+        self.status.returning = false;
         if is_new {
             self.outputs
                 .push_back(Output::Event(Event::Registered { account: self.id }));
@@ -153,6 +154,7 @@ impl Account {
             _ => sentence(reason),
         };
         self.status.reason = Some(text.clone());
+        self.status.returning = *reason == Reason::FlowLost && retry_in.is_some();
         let retry_in_ms = retry_in.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
         self.outputs.push_back(Output::Event(Event::Unregistered {
             account: self.id,

@@ -3,7 +3,6 @@
 use super::{Call, FirstOffer, Output, PhoneSound, Turn};
 use crate::codec::Direction;
 use crate::sip::msg::StatusCode;
-use crate::sip::session::{Dial, Session};
 use crate::view::CallState;
 
 /// Why a command does not fit the call.
@@ -90,17 +89,6 @@ impl Call {
         self.muted = on;
         self.outputs.push_back(Output::Mute(on));
         Ok(())
-    }
-
-    /// The path is ready: places the call that waited for it.
-    pub(super) fn place(&mut self, mut dial: Dial, turn: &mut Turn<'_>) {
-        match self.sound.offer(Direction::SendRecv, turn.random) {
-            Ok(offer) => {
-                dial.offer = Some(offer);
-                self.session = Some(Session::dial(dial, turn.random));
-            }
-            Err(error) => self.end_with(format!("The call could not be offered: {error}."), turn),
-        }
     }
 
     /// The path is ready and the user wants the call: answers their offer, or offers if they did not.

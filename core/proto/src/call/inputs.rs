@@ -1,14 +1,13 @@
 //! What a call is told: by its path and media, by the transaction layer, by its account, and by time.
 
-use super::{Call, LINGER, MediaFact, Output, PROBE_AFTER, Turn};
+use super::{Call, LINGER, MediaFact, Output, PROBE_AFTER, Placing, Turn, Way};
 use crate::event::Event;
 use crate::sdp::negotiate::LocalPath;
 use crate::sip::auth::Retry;
 use crate::sip::endpoint::{Failure, ServerKey};
-use crate::sip::msg::{NameAddr, Request, Response};
+use crate::sip::msg::{Request, Response};
 use crate::sip::session::RequestId;
 use crate::time::Instant;
-use std::net::IpAddr;
 
 impl Call {
     /// The path that was asked for is there, or has moved.
@@ -17,9 +16,8 @@ impl Call {
             return;
         }
         self.sound.set_path(path);
-        if let Some(dial) = self.dial.take() {
-            self.place(dial, turn);
-        } else if std::mem::take(&mut self.answer_wanted) {
+        self.place(turn);
+        if std::mem::take(&mut self.answer_wanted) {
             self.take(turn);
         } else {
             self.ring_with_offer(turn);
@@ -29,18 +27,18 @@ impl Call {
 
     /// The account is reached at another Contact now, or by another way: the far end is told, so that what is on the
     /// way learns it, and a path over a network that is gone is made anew.
-    pub fn handle_moved(&mut self, contact: &NameAddr, local: IpAddr, turn: &mut Turn<'_>) {
-        if !self.is_live() {
+    pub fn handle_moved(&mut self, way: &Way, turn: &mut Turn<'_>) {
+        if !self.is_live() || self.waits_for_connection() {
             return;
         }
         if let Some(session) = &mut self.session {
-            session.move_to(contact.clone());
+            session.move_to(way.settings.contact.clone());
             self.has_moved = true;
         }
-        if let Some(dial) = &mut self.dial {
-            dial.settings.contact = contact.clone();
+        if let Placing::Path(_, old) = &mut self.placing {
+            **old = way.clone();
         }
-        if self.sound.address().is_some_and(|address| address.ip() != local) {
+        if self.sound.address().is_some_and(|address| address.ip() != way.local) {
             self.outputs.push_back(Output::OpenPath);
         }
         self.settle(turn);
@@ -110,6 +108,7 @@ impl Call {
 
     /// A response to a request of its dialog.
     pub fn handle_response(&mut self, id: RequestId, response: &Response, turn: &mut Turn<'_>) {
+        self.unheard = None;
         if let Some(session) = &mut self.session {
             session.handle_response(id, response, turn.now);
         }
@@ -137,6 +136,7 @@ impl Call {
 
     /// A moment that [`Call::poll_wake`] named has come.
     pub fn handle_timeout(&mut self, turn: &mut Turn<'_>) {
+        self.run_placing(turn);
         if let Some(session) = &mut self.session {
             session.handle_timeout(turn.now);
         }

@@ -9,6 +9,7 @@ mod digits;
 mod ending;
 mod inputs;
 mod media;
+mod placing;
 mod session_events;
 mod sound;
 
@@ -22,7 +23,7 @@ use crate::random::Random;
 use crate::sdp::negotiate::MediaSettings;
 use crate::sip::endpoint::ServerKey;
 use crate::sip::msg::Request;
-use crate::sip::session::{self, Dial, Session, Settings};
+use crate::sip::session::{self, Session, Settings};
 use crate::time::{Instant, Wake, earliest};
 use crate::view::{CallDirection, CallState, CallView, HeldBy};
 use bytes::Bytes;
@@ -33,6 +34,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 pub use commands::CallError;
+use placing::Placing;
+pub use placing::{Way, Wish};
 pub use sound::{MediaFact, PhoneSound};
 
 /// How long an ended call stays in the [`View`](crate::view::View).
@@ -83,8 +86,10 @@ pub struct Call {
     direction: CallDirection,
     /// The far end, for people.
     remote: String,
-    /// Placed as soon as there is a path.
-    dial: Option<Dial>,
+    /// What its INVITE waits for, if we place it.
+    placing: Placing,
+    /// What is placed anew if the connection breaks before anything came back; nothing once something did.
+    unheard: Option<Wish>,
     session: Option<Session>,
     sound: Sound,
     progress: Progress,
@@ -140,18 +145,18 @@ enum FirstOffer {
 }
 
 impl Call {
-    /// A call to be placed. It is sent when the path is there.
+    /// A call to be placed. It is sent when the path is there; without a `way` it first waits for a connection.
     pub fn outgoing(
         id: CallId,
         account: AccountId,
-        dial: Dial,
+        (wish, way): (Wish, Option<Way>),
         remote: String,
         profile: Profile,
         turn: &mut Turn<'_>,
     ) -> Self {
         let mut call = Self::new(id, account, CallDirection::Out, remote, profile, turn);
-        call.dial = Some(dial);
-        call.outputs.push_back(Output::OpenPath);
+        call.unheard = Some(wish.clone());
+        call.wait_for_way(wish, way, turn.now);
         call.announce(None, None);
         call
     }
@@ -200,7 +205,8 @@ impl Call {
             account,
             direction,
             remote,
-            dial: None,
+            placing: Placing::Done,
+            unheard: None,
             session: None,
             sound: Sound::new(profile.media, turn.random),
             progress: Progress::default(),
@@ -333,6 +339,7 @@ impl Call {
         let ended = self.progress.ended_at.filter(|_| self.is_listed);
         earliest([
             self.session.as_ref().and_then(Session::poll_wake),
+            self.placing.wake(),
             ended.map(|ended| Wake::new(ended + LINGER, "ended call leaves the list")),
         ])
     }
@@ -374,7 +381,7 @@ impl Call {
             return;
         }
         self.progress.ended_at = Some(now);
-        self.dial = None;
+        self.placing = Placing::Done;
         self.answer_wanted = false;
         self.progress.released |= self.session.is_none();
         if self.is_known {

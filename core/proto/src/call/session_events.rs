@@ -298,7 +298,10 @@ impl Call {
         }
     }
 
-    fn handle_ended(&mut self, ended: &Ended, turn: &mut Turn<'_>) {
+    pub(super) fn handle_ended(&mut self, ended: &Ended, turn: &mut Turn<'_>) {
+        if self.is_placed_anew(ended, turn.now) {
+            return;
+        }
         let answered = self.progress.answered_at.is_some();
         let was_live = self.is_live();
         let reason = ending::sentence(ended, answered);

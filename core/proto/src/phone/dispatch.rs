@@ -70,6 +70,7 @@ impl Phone {
                 moved = true;
                 self.handle_call(id, output, now);
             }
+            moved |= self.place_waiting(now);
             if !moved {
                 break;
             }

@@ -49,12 +49,11 @@ impl Phone {
             .request_uri(&account.config().domain)
             .parse()
             .map_err(|_| Refused::Target("That address cannot be called: it is no SIP address.".to_owned()))?;
-        if let Some(why) = account.obstacle() {
+        if let Some(why) = account.obstacle().filter(|_| !account.is_returning()) {
             return Err(Refused::NotConnected(why));
         }
-        let call_to = account
-            .dial(uri, &wish)
-            .ok_or_else(|| Refused::NotConnected("It is being made.".to_owned()))?;
+        let what = (account.call_to(uri, &wish), account.way());
+        let is_unconnected = what.1.is_none();
         let (id, profile) = (account.id(), account.call_profile());
         self.last_call = self.last_call.saturating_add(1);
         let call_id = CallId(self.last_call);
@@ -64,8 +63,12 @@ impl Phone {
             now,
             random: &mut self.random,
         };
-        let call = Call::outgoing(call_id, id, call_to, dialled.target, profile, &mut turn);
+        let call = Call::outgoing(call_id, id, what, dialled.target, profile, &mut turn);
         self.calls.insert(call_id, call);
+        if is_unconnected {
+            // Whatever pause there is, the user does not wait for its end.
+            self.with_account(id, |account, _, random| account.register(now, random));
+        }
         Ok(call_id)
     }
 

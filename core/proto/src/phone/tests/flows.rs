@@ -314,6 +314,96 @@ mod silence {
     }
 
     #[test]
+    fn a_call_that_got_lost_with_its_connection_goes_out_by_the_next_one() {
+        let mut bench = outbound();
+        let call = bench.dial("1002");
+        let (first, before) = bench.request_and_flow(Method::Invite);
+        bench.lose_flow();
+        bench.run(SECOND * 3);
+        let (second, flow) = bench.request_and_flow(Method::Invite);
+        assert!(flow > before && second.body.starts_with(b"v=0"));
+        assert_ne!(first.headers.contacts().first(), second.headers.contacts().first());
+        assert_ne!(first.call_id, second.call_id);
+        bench.reply(&second, 180, "b", None);
+        assert_eq!(bench.call(call).state, CallState::Ringing);
+        assert_eq!(bench.states(), [CallState::Dialing, CallState::Ringing]);
+    }
+
+    #[test]
+    fn a_call_that_anything_came_back_for_is_not_placed_twice_nor_one_that_was_lost_twice() {
+        for tried in [true, false] {
+            let mut bench = outbound();
+            let call = bench.dial("1002");
+            let invite = bench.request(Method::Invite);
+            if tried {
+                bench.reply(&invite, 100, "", None);
+            } else {
+                bench.lose_flow();
+                bench.run(SECOND * 3);
+                bench.request(Method::Invite);
+            }
+            bench.lose_flow();
+            bench.run(SECOND);
+            assert_eq!(bench.call(call).state, CallState::Ended);
+            assert!(bench.end().1.unwrap().contains("was lost"));
+            bench.run(SECOND * 60);
+            assert!(bench.says_nothing());
+            assert_eq!(bench.phone.load(), Load::default());
+        }
+    }
+
+    #[test]
+    fn a_call_waits_for_the_next_connection_and_not_longer_than_ten_seconds() {
+        let mut bench = outbound();
+        let call = bench.dial("1002");
+        bench.registrar = false;
+        bench.lose_flow();
+        bench.run(SECOND * 9);
+        assert_eq!(bench.call(call).state, CallState::Dialing);
+        bench.run(SECOND);
+        assert_eq!(bench.call(call).state, CallState::Ended);
+    }
+
+    #[test]
+    fn a_call_does_not_wait_for_a_server_that_refuses_connections() {
+        let mut bench = outbound();
+        bench.dial("1002");
+        bench.reachable.clear();
+        bench.lose_flow();
+        bench.run(SECOND * 3);
+        assert_eq!(bench.states(), [CallState::Dialing, CallState::Ended]);
+    }
+
+    #[test]
+    fn a_call_that_waits_for_a_connection_can_be_hung_up() {
+        let mut bench = outbound();
+        bench.dial("1002");
+        bench.silent = true;
+        bench.lose_flow();
+        bench.command(Command::Hangup { call: None }).unwrap();
+        assert_eq!(bench.states(), [CallState::Dialing, CallState::Ended]);
+        bench.run(SECOND * 60);
+        assert_eq!(bench.phone.load().calls, 0);
+    }
+
+    #[test]
+    fn who_dials_before_the_lost_connection_is_back_is_called_through_when_it_is() {
+        let mut bench = outbound();
+        bench.silent = true;
+        bench.lose_flow();
+        bench.run(SECOND * 3);
+        let call = bench.dial("1002");
+        assert_eq!(bench.call(call).state, CallState::Dialing);
+        let opening = bench.wishes.iter().find_map(|wish| match wish {
+            Output::OpenFlow { flow, .. } => Some(*flow),
+            _ => None,
+        });
+        bench.open(opening.unwrap(), Transport::Tls);
+        let (_, flow) = bench.request_and_flow(Method::Invite);
+        assert_eq!(flow, bench.flow);
+    }
+
+    #[test]
     fn a_call_that_a_slow_server_does_not_answer_yet_keeps_the_flow_that_pongs() {
         let mut bench = outbound();
         let before = bench.flow;

@@ -193,7 +193,7 @@ pub struct Ended {
 
 impl Ended {
     /// Ended without a message that says more.
-    pub(super) fn by(by: EndedBy) -> Self {
+    pub(crate) fn by(by: EndedBy) -> Self {
         Self {
             by,
             status: None,
