@@ -814,6 +814,57 @@ fn a_call_dialled_in_the_moment_of_a_reset_or_of_a_change_of_network_comes_about
 }
 
 #[test]
+fn phones_that_a_restart_cut_off_come_back_when_they_said_and_not_in_one_herd() {
+    const PHONES: usize = 20;
+    let mut world = registered(Setup {
+        phones: PHONES,
+        ..Setup::default()
+    });
+    world.run(seconds(100));
+    world.restart_exchange(Duration::ZERO);
+    let began = world.now;
+    let (mut said, mut back) = ([None; PHONES], [Duration::MAX; PHONES]);
+    while world.now < began + seconds(3) {
+        world.run(Duration::from_millis(5));
+        for phone in 0..PHONES {
+            if let Some((_, retry)) = &world.hosts[phone].unregistered {
+                said[phone] = *retry;
+            } else if said[phone].is_some() && back[phone] == Duration::MAX {
+                back[phone] = world.now - began;
+            }
+        }
+    }
+    for (said, back) in said.into_iter().zip(back) {
+        let said = Duration::from_millis(said.unwrap());
+        let late = back.checked_sub(said);
+        assert!(
+            late.is_some_and(|late| late < seconds(1)),
+            "{said:?} it said, {back:?} it was"
+        );
+    }
+    let within_a_tenth = |first: Duration| {
+        let window = first..first + Duration::from_millis(200);
+        back.iter().filter(|at| window.contains(at)).count()
+    };
+    let crowd = back.iter().map(|first| within_a_tenth(*first)).max();
+    assert!(crowd < Some(8), "{back:?}");
+    world.assert_sound();
+}
+
+#[test]
+fn a_phone_that_goes_to_the_second_server_says_that_it_does_so_at_once() {
+    let mut world = registered(Setup::default());
+    world.run(seconds(100));
+    world.servers[0] = Server::Silent;
+    world.silence_flow(0);
+    assert!(world.run_until(seconds(140), |world| world.hosts[0].unregistered.is_some()));
+    let (_, retry) = world.hosts[0].unregistered.clone().unwrap();
+    assert_eq!(retry, Some(0));
+    assert!(world.run_until(seconds(1), |world| world.is_reachable(0)));
+    world.assert_sound();
+}
+
+#[test]
 fn an_error_in_the_log_is_a_complaint() {
     let mut world = registered(Setup::default());
     tracing::error!("something broke");

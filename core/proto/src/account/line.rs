@@ -128,6 +128,14 @@ impl Line {
         self.flow() == Some(flow)
     }
 
+    /// Whether it is on its way to a server, or about to be without being told.
+    pub const fn is_under_way(&self) -> bool {
+        match self.state {
+            State::Resolving | State::Connecting { .. } | State::Leaving { .. } => true,
+            State::Idle | State::Open { .. } => false,
+        }
+    }
+
     /// Connects, unless it is up or on its way.
     pub fn connect(&mut self) {
         if matches!(self.state, State::Idle) {

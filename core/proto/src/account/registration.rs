@@ -50,19 +50,17 @@ impl Account {
 
     /// The network is another one, or the machine slept: the flow is made anew, and no back-off holds it up.
     pub fn reconnect(&mut self, why: &str, now: Instant, random: &mut Random) {
-        self.registration.handle_network_changed();
-        if let Some(flow) = self.flow() {
+        let lost = self.flow().map(|flow| flow.id);
+        if let Some(flow) = lost {
             self.close_detour();
             self.line.close();
             self.wire = None;
             self.status.line_down = Some(why.to_owned());
-            self.outputs.push_back(Output::FlowLost(flow.id));
-            self.registration.handle_flow_lost(flow.id, now, random);
-            // Even where the flow had no binding yet: it was not the server that failed.
-            self.registration.handle_network_changed();
+            self.outputs.push_back(Output::FlowLost(flow));
         } else {
             self.line.restart();
         }
+        self.registration.handle_network_changed(lost, now);
         self.drain(now, random);
     }
 
@@ -155,6 +153,8 @@ impl Account {
         };
         self.status.reason = Some(text.clone());
         self.status.returning = *reason == Reason::FlowLost && retry_in.is_some();
+        // The wait spares the server that was lost; another one that the look-up named is tried at once.
+        let retry_in = retry_in.map(|wait| if self.line.is_under_way() { Duration::ZERO } else { wait });
         let retry_in_ms = retry_in.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
         self.outputs.push_back(Output::Event(Event::Unregistered {
             account: self.id,

@@ -308,18 +308,10 @@ impl Registration {
         }
     }
 
-    /// A connection is gone. Where it had worked a new one is wanted at once, else after the back-off.
+    /// A connection is gone. Where it had worked a new one is wanted soon, else after the back-off.
     pub fn handle_flow_lost(&mut self, flow: FlowId, now: Instant, random: &mut Random) {
-        if self.flow.as_ref().is_none_or(|known| known.id != flow) {
-            return;
-        }
-        match &self.state {
-            State::Idle => self.leave_flow(),
-            State::Asking(pending) if pending.is_unwanted() => {
-                self.leave_flow();
-                self.give_up();
-            }
-            _ => self.lose_flow(Reason::FlowLost, now, random),
+        if self.misses(flow) {
+            self.lose_flow(Reason::FlowLost, now, random);
         }
     }
 
@@ -334,10 +326,13 @@ impl Registration {
         }
     }
 
-    /// The network is another one: failures of the old one say nothing. A pause without flow ends.
-    pub fn handle_network_changed(&mut self) {
+    /// The network is another one, and `lost` the flow that ran over the old one. What failed on the old network says
+    /// nothing, and only this phone left it: a flow is wanted at once.
+    pub fn handle_network_changed(&mut self, lost: Option<FlowId>, now: Instant) {
         self.backoff = Backoff::default();
-        if matches!(self.state, State::WithoutFlow { ask_at: Some(_) }) {
+        if lost.is_some_and(|flow| self.misses(flow)) {
+            self.replace_flow(Reason::FlowLost, Duration::ZERO, now);
+        } else if matches!(self.state, State::WithoutFlow { ask_at: Some(_) }) {
             self.need_flow();
         }
     }
@@ -416,10 +411,26 @@ impl Registration {
         self.repair_tried = None;
     }
 
+    /// Whether a binding is wanted for which `flow`, now gone, has to be replaced.
+    fn misses(&mut self, flow: FlowId) -> bool {
+        if self.flow.as_ref().is_none_or(|known| known.id != flow) {
+            return false;
+        }
+        match &self.state {
+            State::Idle => self.leave_flow(),
+            State::Asking(pending) if pending.is_unwanted() => {
+                self.leave_flow();
+                self.give_up();
+            }
+            _ => return true,
+        }
+        false
+    }
+
     fn lose_flow(&mut self, reason: Reason, now: Instant, random: &mut Random) {
         let lived = self.binding.as_ref().map(|binding| now - binding.since);
         let wait = match lived.filter(|_| reason == Reason::FlowLost) {
-            Some(lived) => self.backoff.lost_after(lived),
+            Some(lived) => self.backoff.lost_after(lived, random),
             None => self.backoff.failed(random),
         };
         if reason != Reason::FlowLost
@@ -427,6 +438,10 @@ impl Registration {
         {
             self.outputs.push_back(Output::CloseFlow(flow.id));
         }
+        self.replace_flow(reason, wait, now);
+    }
+
+    fn replace_flow(&mut self, reason: Reason, wait: Duration, now: Instant) {
         self.leave_flow();
         self.tell_unregistered(reason, Some(wait));
         if wait.is_zero() {

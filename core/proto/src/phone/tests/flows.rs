@@ -404,6 +404,17 @@ mod silence {
     }
 
     #[test]
+    fn who_dials_in_the_pause_after_a_loss_ends_it() {
+        let mut bench = outbound();
+        bench.lose_flow();
+        let before = bench.flow;
+        assert!(!bench.flows.contains_key(&before), "nothing is opened yet");
+        bench.dial("1002");
+        let (_, flow) = bench.request_and_flow(Method::Invite);
+        assert!(flow > before, "in the same moment");
+    }
+
+    #[test]
     fn a_call_that_a_slow_server_does_not_answer_yet_keeps_the_flow_that_pongs() {
         let mut bench = outbound();
         let before = bench.flow;

@@ -1,4 +1,7 @@
-//! How long to wait after a failure (RFC 5626 4.5), and after a connection that did not live long.
+//! How long to wait after a failure (RFC 5626 4.5), and after a connection that broke.
+//!
+//! Every wait has a random part: a PBX that restarts loses all its phones in the same moment, and must not see them all
+//! again in one.
 
 use crate::random::Random;
 use std::time::Duration;
@@ -10,8 +13,11 @@ const LONGEST: Duration = Duration::from_secs(1_800);
 /// Nobody shall be unreachable for days because of one header field.
 const LONGEST_ASKED: Duration = Duration::from_secs(3_600);
 
-/// A connection that lived this long was no accident: its loss is repaired at once.
+/// A connection that lived this long was no accident: its loss is repaired soon.
 const LONG_LIVED: Duration = Duration::from_secs(60);
+/// Within this time, at a random moment: a few hundred handshakes a second for a large PBX, and hardly a gap for one
+/// phone.
+const SOON: Duration = Duration::from_secs(2);
 const LONGEST_AFTER_SHORT_LIFE: Duration = Duration::from_secs(30);
 
 /// Failures in a row.
@@ -48,14 +54,16 @@ impl Backoff {
 
     /// A flow that had a binding for `lived` is gone: the time to the next flow. A server that takes every
     /// registration and closes every connection is asked less and less often.
-    pub fn lost_after(&mut self, lived: Duration) -> Duration {
+    pub fn lost_after(&mut self, lived: Duration, random: &mut Random) -> Duration {
         if lived >= LONG_LIVED {
             self.short_lives = 0;
-            return Duration::ZERO;
+            return random.duration(Duration::ZERO, SOON);
         }
-        let seconds = 2_u64.saturating_pow(self.short_lives).saturating_sub(1);
+        let upper = SOON.saturating_mul(2_u32.saturating_pow(self.short_lives));
+        let upper = upper.min(LONGEST_AFTER_SHORT_LIFE);
+        let is_first = self.short_lives == 0;
         self.short_lives = self.short_lives.saturating_add(1);
-        Duration::from_secs(seconds).min(LONGEST_AFTER_SHORT_LIFE)
+        random.duration(if is_first { Duration::ZERO } else { upper / 2 }, upper)
     }
 }
 
@@ -98,11 +106,27 @@ mod tests {
     }
 
     #[test]
-    fn short_lived_flows_come_back_ever_more_slowly_and_long_lived_ones_at_once() {
+    fn short_lived_flows_come_back_ever_more_slowly_and_long_lived_ones_soon() {
+        let mut random = Random::seeded(5);
         let mut backoff = Backoff::default();
-        let mut wait = |lived| backoff.lost_after(Duration::from_secs(lived)).as_secs();
-        assert_eq!([(); 7].map(|()| wait(5)), [0, 1, 3, 7, 15, 30, 30]);
-        assert_eq!(wait(60), 0);
-        assert_eq!(wait(59), 0, "the row begins anew");
+        let mut wait = |lived| {
+            backoff
+                .lost_after(Duration::from_secs(lived), &mut random)
+                .as_secs_f64()
+        };
+        for (from, to) in [
+            (0.0, 2.0),
+            (2.0, 4.0),
+            (4.0, 8.0),
+            (8.0, 16.0),
+            (15.0, 30.0),
+            (15.0, 30.0),
+        ] {
+            let wait = wait(5);
+            assert!((from..=to).contains(&wait), "{wait}");
+        }
+        assert!(wait(60) <= 2.0);
+        assert!(wait(59) <= 2.0, "the row begins anew");
+        assert!(wait(59) >= 2.0);
     }
 }
