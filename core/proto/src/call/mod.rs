@@ -13,7 +13,7 @@ mod placing;
 mod session_events;
 mod sound;
 
-use crate::codec::{Codec, MediaPolicy, Suite};
+use crate::codec::{Codec, Suite};
 use crate::event::Event;
 use crate::ids::{AccountId, CallId};
 use crate::media::dtmf::Digit;
@@ -407,13 +407,6 @@ pub struct Profile {
     pub media: MediaSettings,
     /// Tones always go by INFO.
     pub info_digits: bool,
-}
-
-impl Profile {
-    /// Whether plain sound must never be sent.
-    pub fn requires_encryption(&self) -> bool {
-        self.media.policy == MediaPolicy::Required
-    }
 }
 
 /// An INVITE that came in, and how we answer it.

@@ -74,11 +74,6 @@ impl<T: Clone> BadLine<T> {
         }
     }
 
-    /// Makes the line another one for whatever is sent from now on.
-    pub const fn set_quality(&mut self, quality: Quality) {
-        self.quality = quality;
-    }
-
     /// Sends something off.
     pub fn send(&mut self, thing: T, now: Instant) {
         if self.loses() {

@@ -53,11 +53,6 @@ impl Headers {
         self.get(HeaderName::ReferTo)?.parse().ok()
     }
 
-    /// Referred-By (RFC 3892).
-    pub fn referred_by(&self) -> Option<NameAddr> {
-        self.get(HeaderName::ReferredBy)?.parse().ok()
-    }
-
     /// Expires, in seconds.
     pub fn expires(&self) -> Option<u32> {
         value::seconds(self.get(HeaderName::Expires)?).ok()
@@ -173,16 +168,6 @@ impl Headers {
         self.all(HeaderName::WwwAuthenticate)
     }
 
-    /// The challenges of a 407, one line each.
-    pub fn proxy_authenticate(&self) -> impl Iterator<Item = &str> {
-        self.all(HeaderName::ProxyAuthenticate)
-    }
-
-    /// Authentication-Info (RFC 7616 section 3.5), unread.
-    pub fn authentication_info(&self) -> Option<&str> {
-        self.get(HeaderName::AuthenticationInfo)
-    }
-
     /// Event (RFC 6665).
     pub fn event(&self) -> Option<Event> {
         let tagged = Tagged::from_str(self.get(HeaderName::Event)?).ok()?;
@@ -207,11 +192,6 @@ impl Headers {
     /// Replaces (RFC 3891).
     pub fn replaces(&self) -> Option<Replaces> {
         self.get(HeaderName::Replaces)?.parse().ok()
-    }
-
-    /// Alert-Info, raw; nothing in it is ever fetched.
-    pub fn alert_info(&self) -> impl Iterator<Item = &str> {
-        self.values(HeaderName::AlertInfo)
     }
 }
 

@@ -193,13 +193,6 @@ impl Uri {
         self.params.has("lr")
     }
 
-    /// The same with another scheme; `Sip` or `Sips` on a URI that has a host.
-    #[must_use]
-    pub fn with_scheme(mut self, scheme: Scheme) -> Self {
-        self.scheme = scheme;
-        self
-    }
-
     /// The same with a port, or without.
     #[must_use]
     pub fn with_port(mut self, port: impl Into<Option<u16>>) -> Self {
@@ -225,14 +218,6 @@ impl Uri {
     #[must_use]
     pub fn without_param(mut self, name: &str) -> Self {
         self.params.remove(name);
-        self
-    }
-
-    /// The same with a header, as `Replaces` in a Refer-To; the value is plain text and is escaped here.
-    #[must_use]
-    pub fn with_header(mut self, name: &str, value: &str) -> Self {
-        self.headers
-            .push((escape::escape_header(name), escape::escape_header(value)));
         self
     }
 

@@ -20,10 +20,6 @@ pub(super) fn escape_param(text: &str) -> String {
     escape(text, |c| is_unreserved(c) || "[]/:&+$".contains(c))
 }
 
-pub(super) fn escape_header(text: &str) -> String {
-    escape(text, |c| is_unreserved(c) || "[]/?:+$".contains(c))
-}
-
 fn escape(text: &str, is_plain: impl Fn(char) -> bool) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
