@@ -3,9 +3,9 @@
 //! Calling → Proceeding → Completed or Accepted → Terminated. It retransmits the INVITE, acknowledges refusals, and
 //! passes every 2xx up, also those of other branches of a fork. ACKs to a 2xx are the dialog's work, not done here.
 
-use super::msg::{HeaderName, Method, Request, Response};
+use super::msg::{Method, Request, Response};
 use super::timers::Timers;
-use super::transactions::ClientOutput;
+use super::transactions::{ClientOutput, on_same_hop};
 use crate::time::{Instant, Wake, earliest};
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -179,7 +179,7 @@ impl ClientInvite {
                 timer_m: now + self.timers.timer_m(),
             };
         } else {
-            let ack = ack_of_refusal(&self.request, &response).to_bytes();
+            let ack = on_same_hop(&self.request, Method::Ack, response.to.clone()).to_bytes();
             self.outputs.push_back(ClientOutput::Send(ack.clone()));
             self.state = match self.timers.timer_d(self.reliable) {
                 Duration::ZERO => State::Terminated,
@@ -206,21 +206,6 @@ impl ClientInvite {
         self.state = State::Terminated;
         self.outputs.push_back(ClientOutput::TimedOut);
     }
-}
-
-/// The ACK to a refusal (17.1.1.3): a hop's matter, with the branch of the INVITE.
-fn ack_of_refusal(invite: &Request, response: &Response) -> Request {
-    let mut ack = Request::new(
-        Method::Ack,
-        invite.uri.clone(),
-        invite.from.clone(),
-        response.to.clone(),
-        invite.call_id.clone(),
-        invite.cseq,
-    );
-    ack.vias = invite.vias.first().cloned().into_iter().collect();
-    ack.headers.copy_from(&invite.headers, HeaderName::Route);
-    ack
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 
 use super::client::Client;
 use super::client_invite::ClientInvite;
-use super::msg::{Method, Request, Response, Via};
+use super::msg::{HeaderName, Method, NameAddr, Request, Response, Via};
 use super::server::Server;
 use super::server_invite::ServerInvite;
 use super::timers::Timers;
@@ -271,9 +271,25 @@ impl Merge {
     }
 }
 
+/// What follows an INVITE to the next hop, and no farther: its CANCEL (9.1), or the ACK to its refusal (17.1.1.3). It is
+/// the same but for the method and To, with the topmost Via and the routes alone.
+pub(super) fn on_same_hop(invite: &Request, method: Method, to: NameAddr) -> Request {
+    let mut request = Request::new(
+        method,
+        invite.uri.clone(),
+        invite.from.clone(),
+        to,
+        invite.call_id.clone(),
+        invite.cseq,
+    );
+    request.vias = invite.vias.first().cloned().into_iter().collect();
+    request.headers.copy_from(&invite.headers, HeaderName::Route);
+    request
+}
+
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::msg::{HeaderName, NameAddr, StatusCode, Transport};
+    use super::super::msg::{StatusCode, Transport};
     use super::*;
 
     pub fn millis(millis: u64) -> Instant {

@@ -5,7 +5,7 @@ use crate::ids::FlowId;
 use crate::random::Random;
 use crate::sip::admission::admit_response;
 use crate::sip::msg::{HeaderName, Host, Method, Request, Response, Via};
-use crate::sip::transactions::{ClientMachine, ClientMatch, ClientOutput};
+use crate::sip::transactions::{ClientMachine, ClientMatch, ClientOutput, on_same_hop};
 use crate::time::Instant;
 use std::sync::Arc;
 
@@ -152,18 +152,8 @@ fn check_size(request: &Request, flow: &Flow) -> Result<(), TooLarge> {
     })
 }
 
-/// The CANCEL of an INVITE: the same but for the method, a single Via, and the routes alone (9.1).
 fn cancel_of(invite: &Request, reason: Option<String>) -> Request {
-    let mut cancel = Request::new(
-        Method::Cancel,
-        invite.uri.clone(),
-        invite.from.clone(),
-        invite.to.clone(),
-        invite.call_id.clone(),
-        invite.cseq,
-    );
-    cancel.vias = invite.vias.first().cloned().into_iter().collect();
-    cancel.headers.copy_from(&invite.headers, HeaderName::Route);
+    let mut cancel = on_same_hop(invite, Method::Cancel, invite.to.clone());
     if let Some(reason) = reason {
         cancel.headers.push(HeaderName::Reason, reason);
     }
