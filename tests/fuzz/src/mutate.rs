@@ -43,12 +43,12 @@ fn choice<'a, T>(random: &mut Random, choices: &'a [T]) -> Option<&'a T> {
 
 /// A number as protocols have them: mostly small, often round, sometimes a turning point or next to `old`.
 fn number(random: &mut Random, old: u64) -> u64 {
-    match random.below(8) {
-        0..=2 => random.below(100),
-        3 => random.below(1_000),
-        4 => 10 * random.below(100),
-        5 => random.below(65_536),
-        6 => old.wrapping_add(1).wrapping_sub(2 * random.below(2)),
+    match random.below(9) {
+        0..=3 => random.below(100),
+        4 => random.below(1_000),
+        5 => 10 * random.below(100),
+        6 => random.below(65_536),
+        7 => old.wrapping_add(1).wrapping_sub(2 * random.below(2)),
         _ => TURNING_POINTS[index(random, TURNING_POINTS.len())],
     }
 }

@@ -99,6 +99,9 @@ pub fn seeds() -> Vec<Vec<u8>> {
         receiver.clone(),
         Compound::report(7, None, &[]).into_bytes(),
         Compound::report(7, Some(info()), &[]).description(7, "").into_bytes(),
+        // Farewells as peers send them, with a name and a reason.
+        farewell(Some(info())),
+        farewell(None),
         // A reason with BYE; APP; an unknown type; padding in the last.
         [receiver.as_slice(), &[0x81, 203, 0, 2, 0, 0, 0, 7, 3, b'b', b'y', b'e']].concat(),
         [
@@ -118,6 +121,15 @@ pub fn seeds() -> Vec<Vec<u8>> {
     seeds.extend([with(0, 0x41), with(0, 0x9f), with(1, 202), with(3, 255), with(0, 0xa2)]);
     seeds.push(full.iter().take(30).copied().collect());
     seeds
+}
+
+fn farewell(sender: Option<SenderInfo>) -> Vec<u8> {
+    let mut compound = Compound::report(7, sender, &[block(OURS)])
+        .description(7, "me@example.org")
+        .into_bytes();
+    compound.extend([0x81, 203, 0, 4, 0, 0, 0, 7, 8]);
+    compound.extend(b"Teardown\0\0\0");
+    compound
 }
 
 fn info() -> SenderInfo {

@@ -38,7 +38,7 @@ pub fn packets(compound: &[u8]) -> Option<Vec<Vec<u8>>> {
 
 fn edit_packet(packet: &mut Vec<u8>, random: &mut Random) {
     let place = HEADER + index(random, (packet.len() - HEADER).max(1));
-    match random.below(8) {
+    match random.below(10) {
         // How many there are of what the packet is made of.
         0 => packet[0] = packet[0] & 0xe0 | (number(random, u64::from(packet[0])) & 0x1f) as u8,
         1 => packet[1] = 200 + (number(random, 3) & 0x07) as u8,
@@ -59,7 +59,7 @@ fn edit_packet(packet: &mut Vec<u8>, random: &mut Random) {
             packet[place..].rotate_right(4);
         }
         4 if packet.len() > HEADER + 4 => packet.truncate(packet.len() - 4),
-        5 => edit_letter(packet, random),
+        5 | 8 | 9 => edit_letter(packet, random),
         // The length of a text, or the kind of an item.
         6 => packet
             .iter_mut()
@@ -76,12 +76,14 @@ fn edit_packet(packet: &mut Vec<u8>, random: &mut Random) {
     packet[2..HEADER].copy_from_slice(&words.to_be_bytes());
 }
 
-/// In a name or a reason.
+/// In a name or a reason: every other time the first of its letters, at which readers look first.
 fn edit_letter(packet: &mut [u8], random: &mut Random) {
-    let letters: Vec<usize> = (HEADER..packet.len())
-        .filter(|at| packet[*at].is_ascii_alphanumeric())
-        .collect();
-    if let Some(place) = choice(random, &letters) {
+    let is_letter = |at: &usize| packet[*at].is_ascii_alphanumeric();
+    let letters: Vec<usize> = (HEADER..packet.len()).filter(is_letter).collect();
+    let first = |at: &usize| !is_letter(&(*at - 1));
+    let firsts: Vec<usize> = letters.iter().copied().filter(first).collect();
+    let places = if random.below(2) == 0 { firsts } else { letters };
+    if let Some(place) = choice(random, &places) {
         packet[*place] = b'a' + random.below(26) as u8;
     }
 }
