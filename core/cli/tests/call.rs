@@ -159,7 +159,16 @@ fn practice_says_how_to_connect_and_a_phone_connects_so() {
     assert!(registered.status.success(), "{}", text(&registered.stderr));
     let refused = finish(at(&home, &["register"]).env("TOESTEL_PASSWORD", "wrong"), "");
     assert_eq!(refused.status.code(), Some(1));
-    let call = ["call", "600", "--seconds", "2", "--json", "--account", user];
+    let call = [
+        "call",
+        "600",
+        "--seconds",
+        "2",
+        "--record",
+        "heard.wav",
+        "--account",
+        user,
+    ];
     let called = finish(at(&home, &call).env("TOESTEL_PASSWORD", password), "");
     assert!(called.status.success(), "{}", text(&called.stderr));
 
