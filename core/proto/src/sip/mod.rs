@@ -17,3 +17,4 @@ mod server_invite;
 pub mod session;
 pub mod timers;
 mod transactions;
+pub mod transfer;

@@ -214,6 +214,14 @@ impl Uri {
         self
     }
 
+    /// The same with a header, as in `?Replaces=…`; name and value are plain text and are escaped here.
+    #[must_use]
+    pub fn with_header(mut self, name: &str, value: &str) -> Self {
+        self.headers
+            .push((escape::escape_header(name), escape::escape_header(value)));
+        self
+    }
+
     /// The same without one parameter.
     #[must_use]
     pub fn without_param(mut self, name: &str) -> Self {

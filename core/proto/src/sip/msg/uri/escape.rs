@@ -20,6 +20,11 @@ pub(super) fn escape_param(text: &str) -> String {
     escape(text, |c| is_unreserved(c) || "[]/:&+$".contains(c))
 }
 
+/// For a name or a value of a header of a URI; of `hnv-unreserved` nothing is left bare that some reader could trip over.
+pub(super) fn escape_header(text: &str) -> String {
+    escape(text, is_unreserved)
+}
+
 fn escape(text: &str, is_plain: impl Fn(char) -> bool) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
