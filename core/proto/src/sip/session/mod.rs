@@ -43,7 +43,7 @@ use self::outbox::{Outbox, Purpose};
 use self::uac::Dialled;
 use super::dialog::DialogId;
 use super::endpoint::ServerKey;
-use super::msg::{Method, NameAddr, Request, StatusCode};
+use super::msg::{Method, NameAddr, Replaces, Request, StatusCode, Uri};
 use crate::time::{Instant, Wake, earliest};
 
 /// Where the call is.
@@ -99,6 +99,31 @@ impl Session {
     /// Whether `request` belongs to a dialog of this session: it has our Call-ID, and our tag in To.
     pub fn owns(&self, request: &Request) -> bool {
         request.call_id == self.call_id && request.to.tag() == self.local.tag()
+    }
+
+    /// How somebody else names the dialog that the call is in, to take it over (RFC 3891), and where they find its other
+    /// side: at its Contact.
+    pub fn takeover(&self) -> Option<(Replaces, &Uri)> {
+        let dialog = &self.live_leg()?.dialog;
+        let DialogId {
+            call_id,
+            local_tag,
+            remote_tag,
+        } = dialog.id();
+        let replaces = Replaces {
+            call_id,
+            to_tag: remote_tag,
+            from_tag: local_tag,
+            early_only: false,
+        };
+        Some((replaces, dialog.target()))
+    }
+
+    /// Whether `replaces` names a dialog of this session: the one that it is in, or an early one while it has none.
+    pub fn is_named_by(&self, replaces: &Replaces) -> bool {
+        let is_ours = replaces.call_id == self.call_id && self.local.tag() == Some(replaces.to_tag.as_str());
+        let is_chosen = self.chosen.as_ref().is_none_or(|chosen| *chosen == replaces.from_tag);
+        is_ours && is_chosen && self.legs.contains_key(&replaces.from_tag)
     }
 
     /// Our Contact is this one from now on. Our next request or response in the dialog tells.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::sip::dialog::DialogId;
 use crate::sip::endpoint::{Failure, ServerKey};
-use crate::sip::msg::{NameAddr, Reason, Request, Response, StatusCode, Uri, Warning};
+use crate::sip::msg::{Method, NameAddr, Reason, Request, Response, StatusCode, Uri, Warning};
 use crate::sip::offer_answer::Misplaced;
 
 /// A request that the session asked to send; its owner maps it to a client transaction. Never reused in one session.
@@ -136,6 +136,8 @@ pub enum Event {
     Outcome {
         /// Which one; after a challenge it is the name of the retry.
         id: RequestId,
+        /// What kind of request it was.
+        method: Method,
         /// What came of it.
         result: Result<Box<Response>, Failure>,
     },

@@ -6,7 +6,7 @@ use super::output::{Event, Output, RequestId};
 use super::{Phase, Session};
 use crate::sip::auth::Retry;
 use crate::sip::endpoint::Failure;
-use crate::sip::msg::{Response, StatusCode};
+use crate::sip::msg::{Method, Response, StatusCode};
 use crate::time::Instant;
 
 impl Session {
@@ -156,7 +156,13 @@ impl Session {
             }),
             Purpose::Other => self.with_leg(&tag, |leg, out| {
                 let result = failure.map_or_else(|| Ok(Box::new(response.clone())), Err);
-                out.event(Event::Outcome { id, result });
+                let method = pending.request.method.clone();
+                // A NOTIFY that nobody wants ends its own usage of the dialog, not the call (RFC 5057 5.1).
+                let ends_usage = method == Method::Notify;
+                out.event(Event::Outcome { id, method, result });
+                if ends_usage {
+                    return Flow::Continue(());
+                }
                 leg.judge(&pending, response)
             }),
         }

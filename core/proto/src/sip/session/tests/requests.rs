@@ -143,7 +143,7 @@ fn an_info_of_ours_comes_back_as_its_outcome() {
     let (sent, info) = bench.sent(Method::Info);
     assert_eq!((sent, info.body.clone()), (id, Bytes::from_static(b"Signal=1")));
     bench.response(id, &Response::to(&info, status(415)));
-    assert!(bench.has(|event| matches!(event, Event::Outcome { id: of, result: Ok(response) } if *of == id && response.status == status(415))));
+    assert!(bench.has(|event| matches!(event, Event::Outcome { id: of, result: Ok(response), .. } if *of == id && response.status == status(415))));
 }
 
 #[test]
