@@ -13,7 +13,7 @@ mod rules;
 mod values;
 
 pub use error::{AccountError, AccountWarning};
-pub use values::{CallerId, DtmfMode, Feature, HostPort, Pin, Roots, Transport};
+pub use values::{CallerId, DtmfMode, Feature, HostPort, Pin, Roots, TransferPolicy, Transport};
 
 use crate::codec::{Codec, MediaPolicy};
 use rules::{check_code, check_host, check_text, check_voicemail};
@@ -80,6 +80,9 @@ pub struct AccountConfig {
     /// How dialled tones are sent.
     #[serde(default)]
     pub dtmf: DtmfMode,
+    /// What is done when the far end of a call transfers us.
+    #[serde(default)]
+    pub transfers: TransferPolicy,
     /// The codes that the PBX understands. They are configurable at every PBX, so none is assumed.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub feature_codes: BTreeMap<Feature, String>,
@@ -107,6 +110,7 @@ impl AccountConfig {
             caller_id: CallerId::default(),
             codecs: default_codecs(),
             dtmf: DtmfMode::default(),
+            transfers: TransferPolicy::default(),
             feature_codes: BTreeMap::new(),
         }
     }

@@ -34,6 +34,10 @@ pub enum Event {
         account: AccountId,
         /// Who, as the PBX says: a name and number, or the address.
         from: String,
+        /// Which call of ours it takes the place of, without being asked about: the far end was connected to somebody
+        /// else.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        replaces: Option<CallId>,
     },
     /// A call changed its state.
     Call {
@@ -64,9 +68,41 @@ pub enum Event {
         /// `0` to `9`, `*`, `#`, `A` to `D`.
         digit: char,
     },
+    /// How far a transfer of ours is: the far end was asked to call somebody else.
+    Transfer {
+        /// The call that is transferred.
+        call: CallId,
+        /// How far.
+        state: TransferState,
+        /// The SIP status of whoever is called, or that refused the transfer.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        code: Option<u16>,
+        /// Why it failed, as a sentence.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// The far end of a call wants us to call somebody else; the user decides within a minute.
+    TransferAsked {
+        /// Which call.
+        call: CallId,
+        /// Whom we are to call.
+        to: String,
+    },
     /// Something that the user should know and that ended nothing.
     Warning {
         /// A sentence.
         text: String,
     },
+}
+
+/// How far a transfer is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TransferState {
+    /// The far end calls; each provisional response is told.
+    Trying,
+    /// Somebody else has the call, and it ends here.
+    Done,
+    /// The call is here again.
+    Failed,
 }

@@ -47,6 +47,8 @@ pub struct CallView {
     pub held_by: HeldBy,
     /// Our microphone is closed towards the far end.
     pub muted: bool,
+    /// The far end is being transferred.
+    pub transferring: bool,
     /// How the media is protected; `null` means not, or not yet agreed.
     pub suite: Option<Suite>,
     /// Milliseconds since it was answered; `null` before that.

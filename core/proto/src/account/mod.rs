@@ -24,7 +24,7 @@ use crate::sdp::negotiate::MediaSettings;
 use crate::secret::Secret;
 use crate::sip::auth::{Authenticator, Retry};
 use crate::sip::endpoint::Flow;
-use crate::sip::msg::{Message, NameAddr, Request, Response, Transport, Uri};
+use crate::sip::msg::{Message, Method, NameAddr, Request, Response, Transport, Uri};
 use crate::sip::parse::Refusal;
 use crate::sip::register::{Registered, Registration};
 use crate::sip::session::Settings;
@@ -205,7 +205,10 @@ impl Account {
 
     /// What all sessions of the account are built with; `None` while there is no flow.
     pub fn session_settings(&self) -> Option<Settings> {
-        Some(Settings::new(self.contact()?))
+        let mut settings = Settings::new(self.contact()?);
+        settings.allow = vec![Method::Refer, Method::Notify];
+        settings.supported = ["replaces", "norefersub"].map(str::to_owned).to_vec();
+        Some(settings)
     }
 
     /// How requests outside a dialog go; `None` while there is no flow.
@@ -233,7 +236,13 @@ impl Account {
                 ..MediaSettings::default()
             },
             info_digits: self.config.dtmf == DtmfMode::Info,
+            transfers: self.config.transfers,
         }
+    }
+
+    /// The address of record.
+    pub fn address(&self) -> Uri {
+        identity::address_of_record(&self.config)
     }
 
     /// A call to `target` that shows what `wish` says.

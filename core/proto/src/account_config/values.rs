@@ -104,6 +104,19 @@ pub enum Feature {
     ForwardOff,
 }
 
+/// What is done with a REFER in one of our calls, which asks us to call somebody else.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TransferPolicy {
+    /// The user decides.
+    #[default]
+    Ask,
+    /// It is done.
+    Follow,
+    /// It is refused.
+    Refuse,
+}
+
 impl HostPort {
     pub(super) fn validate(&self, field: &'static str) -> Result<(), AccountError> {
         check_host(field, &self.host)?;

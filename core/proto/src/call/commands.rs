@@ -16,6 +16,13 @@ pub enum CallError {
     NotATone(char),
 }
 
+/// What a user can wish for a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Manner {
+    is_held: bool,
+    is_muted: bool,
+}
+
 impl Call {
     /// The user takes the call.
     ///
@@ -89,6 +96,23 @@ impl Call {
         self.muted = on;
         self.outputs.push_back(Output::Mute(on));
         Ok(())
+    }
+
+    /// What the user has wished for this call.
+    pub fn manner(&self) -> Manner {
+        Manner {
+            is_held: self.held_by_us,
+            is_muted: self.muted,
+        }
+    }
+
+    /// Answers in place of another call that the user has answered or placed already.
+    pub fn take_over(&mut self, manner: Manner, turn: &mut Turn<'_>) {
+        self.held_by_us = manner.is_held;
+        if manner.is_muted {
+            let _ = self.mute(true);
+        }
+        let _ = self.answer(turn);
     }
 
     /// The path is ready and the user wants the call: answers their offer, or offers if they did not.

@@ -87,6 +87,18 @@ fn from_status(status: StatusCode, phrase: &str, warnings: &[Warning]) -> String
     known.to_owned()
 }
 
+/// The sentence for a transfer that came to nothing.
+pub(super) fn refused_transfer(status: StatusCode) -> String {
+    let why = match status.code() {
+        401 | 403 | 405 | 407 | 501 | 603 => "The PBX does not allow this transfer.",
+        404 | 484 | 604 => "The number to transfer to does not exist.",
+        486 | 600 => "The line to transfer to is busy.",
+        408 | 480 | 487 => "Nobody answered the transfer.",
+        _ => return format!("The transfer failed ({status}). The call is still here."),
+    };
+    format!("{why} The call is still here.")
+}
+
 fn not_acceptable(warnings: &[Warning]) -> String {
     let codes: Vec<u16> = warnings.iter().map(|warning| warning.code).collect();
     if codes.iter().any(|code| matches!(code, 304 | 305)) {

@@ -137,6 +137,8 @@ impl Call {
     /// A moment that [`Call::poll_wake`] named has come.
     pub fn handle_timeout(&mut self, turn: &mut Turn<'_>) {
         self.run_placing(turn);
+        self.run_transfer(turn);
+        self.run_referred(turn);
         if let Some(session) = &mut self.session {
             session.handle_timeout(turn.now);
         }

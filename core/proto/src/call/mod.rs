@@ -10,9 +10,12 @@ mod ending;
 mod inputs;
 mod media;
 mod placing;
+mod referred;
 mod session_events;
 mod sound;
+mod transfer;
 
+use crate::account_config::TransferPolicy;
 use crate::codec::{Codec, Suite};
 use crate::event::Event;
 use crate::ids::{AccountId, CallId};
@@ -22,21 +25,24 @@ use crate::media::session::MediaStats;
 use crate::random::Random;
 use crate::sdp::negotiate::MediaSettings;
 use crate::sip::endpoint::ServerKey;
-use crate::sip::msg::Request;
+use crate::sip::msg::{Replaces, Request, Uri};
 use crate::sip::session::{self, Session, Settings};
 use crate::time::{Instant, Wake, earliest};
 use crate::view::{CallDirection, CallState, CallView, HeldBy};
 use bytes::Bytes;
 use digits::Digits;
 pub(crate) use media::{Sound, SoundError};
+use referred::Referred;
 pub(crate) use session_events::refusal_of;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-pub use commands::CallError;
+pub use commands::{CallError, Manner};
 use placing::Placing;
 pub use placing::{Way, Wish};
 pub use sound::{MediaFact, PhoneSound};
+pub use transfer::Refer;
+use transfer::Transfer;
 
 /// How long an ended call stays in the [`View`](crate::view::View).
 pub const LINGER: Duration = Duration::from_secs(2);
@@ -55,6 +61,8 @@ pub enum Output {
     Session(Box<session::Output>),
     /// Make a media path.
     OpenPath,
+    /// The far end wants us to call somebody else, and may have it so.
+    Follow,
     /// Give the path up: nothing more is sent or heard.
     ClosePath,
     /// Begin to send and receive, or go on differently.
@@ -104,6 +112,12 @@ pub struct Call {
     /// The far end knows another Contact of ours than the one that reaches us now.
     has_moved: bool,
     digits: Digits,
+    /// We have asked the far end to call somebody else.
+    transfer: Option<Transfer>,
+    /// The far end has asked us to call somebody else.
+    referred: Option<Referred>,
+    /// What is done with that.
+    transfers: TransferPolicy,
     /// Its last figures, once its media has ended.
     figures: Option<MediaStats>,
     /// What was told about its media last.
@@ -217,6 +231,9 @@ impl Call {
             proven_at: None,
             has_moved: false,
             digits: Digits::new(profile.info_digits),
+            transfer: None,
+            referred: None,
+            transfers: profile.transfers,
             figures: None,
             told_media: None,
             is_known: direction == CallDirection::Out,
@@ -296,6 +313,23 @@ impl Call {
         self.figures
     }
 
+    /// How somebody else names this call to take it over, and where they find the far end.
+    pub fn takeover(&self) -> Option<(Replaces, &Uri)> {
+        self.session.as_ref()?.takeover()
+    }
+
+    /// Whether `replaces` names this call.
+    pub fn is_named_by(&self, replaces: &Replaces) -> bool {
+        self.session
+            .as_ref()
+            .is_some_and(|session| session.is_named_by(replaces))
+    }
+
+    /// Whether two people can talk in it, held or not.
+    pub fn is_answered(&self) -> bool {
+        self.is_live() && self.progress.answered_at.is_some()
+    }
+
     /// Whether a request belongs to this call: by Call-ID and tags (RFC 3261 12.2.2).
     pub fn owns(&self, request: &Request) -> bool {
         self.session.as_ref().is_some_and(|session| session.owns(request))
@@ -312,6 +346,7 @@ impl Call {
             remote: self.remote.clone(),
             held_by: self.held_by(),
             muted: self.muted,
+            transferring: self.transfer.is_some(),
             suite: self.sound.agreed().and_then(|(suite, _)| suite),
             answered_ms_ago: self
                 .progress
@@ -340,6 +375,8 @@ impl Call {
         earliest([
             self.session.as_ref().and_then(Session::poll_wake),
             self.placing.wake(),
+            self.transfer.as_ref().and_then(Transfer::wake),
+            self.referred.as_ref().and_then(Referred::wake),
             ended.map(|ended| Wake::new(ended + LINGER, "ended call leaves the list")),
         ])
     }
@@ -382,6 +419,7 @@ impl Call {
         }
         self.progress.ended_at = Some(now);
         self.placing = Placing::Done;
+        (self.transfer, self.referred) = (None, None);
         self.answer_wanted = false;
         self.progress.released |= self.session.is_none();
         if self.is_known {
@@ -407,6 +445,8 @@ pub struct Profile {
     pub media: MediaSettings,
     /// Tones always go by INFO.
     pub info_digits: bool,
+    /// What is done when the far end transfers us.
+    pub transfers: TransferPolicy,
 }
 
 /// An INVITE that came in, and how we answer it.

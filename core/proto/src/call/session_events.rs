@@ -4,7 +4,8 @@ use super::{Call, FirstOffer, GIVE_UP_AFTER, Output, PhoneSound, SoundError, Tur
 use crate::codec::Direction;
 use crate::event::Event;
 use crate::sdp::negotiate::Refusal;
-use crate::sip::msg::{StatusCode, Warning};
+use crate::sip::endpoint::{Failure, ServerKey};
+use crate::sip::msg::{Method, Request, Response, StatusCode, Warning};
 use crate::sip::session::{self, CommandRefused, Ended, Event as SessionEvent, Phase, Session};
 use bytes::Bytes;
 
@@ -46,7 +47,7 @@ impl Call {
                     other => self.tell_endpoint(other),
                 }
             }
-            if !(self.owes_an_offer() && self.offer_again(turn)) {
+            if !(self.owes_an_offer() && self.offer_again(turn)) && !self.send_refer(turn) {
                 return;
             }
         }
@@ -71,12 +72,12 @@ impl Call {
             SessionEvent::OfferWithdrawn if self.offers_first() => {}
             SessionEvent::OfferWithdrawn => self.offer = FirstOffer::None,
             SessionEvent::OfferRefused { status, retrying, .. } => self.handle_offer_refused(status, retrying),
-            SessionEvent::Request { key, request } => self.refuse_request(key, &request),
+            SessionEvent::Request { key, request } => self.handle_usage(key, &request, turn),
             SessionEvent::Info { content_type, body } => self.handle_info(content_type.as_deref(), &body),
             SessionEvent::Ended(ended) => self.handle_ended(&ended, turn),
             SessionEvent::Alive => self.proven_at = Some(turn.now),
             SessionEvent::Unproven => self.handle_unproven(turn),
-            SessionEvent::Outcome { result, .. } => self.handle_digit_sent(&result, turn),
+            SessionEvent::Outcome { method, result, .. } => self.handle_outcome(&method, &result, turn),
             SessionEvent::Confirmed | SessionEvent::RemoteTargetChanged(_) => {}
         }
     }
@@ -261,10 +262,23 @@ impl Call {
         self.ended(Some(status.code()), None, turn.now);
     }
 
-    /// Transfers and subscriptions inside a call are not served yet: 403, because 405 would say that we never do.
-    fn refuse_request(&mut self, key: crate::sip::endpoint::ServerKey, request: &crate::sip::msg::Request) {
-        let response = crate::sip::msg::Response::to(request, StatusCode::FORBIDDEN);
+    /// A request of another usage of the dialog than the call itself.
+    fn handle_usage(&mut self, key: ServerKey, request: &Request, turn: &mut Turn<'_>) {
+        let status = match request.method {
+            Method::Refer => return self.handle_refer(key, request, turn),
+            Method::Notify => self.handle_notify(request, turn),
+            _ => StatusCode::FORBIDDEN,
+        };
+        let response = Response::to(request, status);
         self.tell_endpoint(session::Output::Respond { key, response });
+    }
+
+    fn handle_outcome(&mut self, method: &Method, result: &Result<Box<Response>, Failure>, turn: &mut Turn<'_>) {
+        match method {
+            Method::Info => self.handle_digit_sent(result, turn),
+            Method::Refer => self.handle_refer_answered(result, turn),
+            _ => {}
+        }
     }
 
     /// A tone by INFO (`application/dtmf-relay`, or the bare `application/dtmf`).
@@ -299,7 +313,7 @@ impl Call {
     }
 
     pub(super) fn handle_ended(&mut self, ended: &Ended, turn: &mut Turn<'_>) {
-        if self.is_placed_anew(ended, turn.now) {
+        if self.is_placed_anew(ended, turn.now) || self.is_transferred(ended, turn) {
             return;
         }
         let answered = self.progress.answered_at.is_some();

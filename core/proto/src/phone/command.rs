@@ -67,6 +67,44 @@ pub enum Command {
         /// Closed.
         on: bool,
     },
+    /// Send the far end to somebody else, without speaking to them first (blind transfer). It is put on hold, and comes
+    /// back if that fails.
+    Transfer {
+        /// Which.
+        #[serde(default)]
+        call: Option<CallId>,
+        /// To whom: as typed or pasted.
+        target: String,
+    },
+    /// Put the far end on hold and call somebody else about it.
+    Consult {
+        /// Which.
+        #[serde(default)]
+        call: Option<CallId>,
+        /// Whom: as typed or pasted.
+        target: String,
+    },
+    /// Connect the far ends of two calls with each other and leave both (attended transfer).
+    Join {
+        /// The first; the call that is consulted about where both are left out.
+        #[serde(default)]
+        call: Option<CallId>,
+        /// The other one.
+        #[serde(default)]
+        with: Option<CallId>,
+    },
+    /// Call whom the far end of a call wants us to call.
+    AcceptTransfer {
+        /// Which.
+        #[serde(default)]
+        call: Option<CallId>,
+    },
+    /// Stay in the call that the far end wants to transfer.
+    RefuseTransfer {
+        /// Which.
+        #[serde(default)]
+        call: Option<CallId>,
+    },
     /// Register now, without waiting for a back-off.
     Register {
         /// Which; all where left out.
@@ -123,6 +161,9 @@ pub enum Refused {
     /// Not a status that a person may refuse a call with.
     #[error("A call cannot be refused with {0}. Use 486 (busy), 480 (not now) or 603 (declined).")]
     RejectCode(u16),
+    /// Two calls are to be connected, and it is not clear which.
+    #[error("Which two calls are meant is not clear. Name both.")]
+    WhichTwo,
     /// As many calls as the phone holds are live.
     #[error("There are {0} calls already. End one first.")]
     TooManyCalls(usize),
@@ -130,7 +171,7 @@ pub enum Refused {
 
 impl Command {
     /// The word in `cmd` of each.
-    pub const NAMES: [&str; 10] = [
+    pub const NAMES: [&str; 15] = [
         "dial",
         "answer",
         "reject",
@@ -139,6 +180,11 @@ impl Command {
         "resume",
         "dtmf",
         "mute",
+        "transfer",
+        "consult",
+        "join",
+        "accept_transfer",
+        "refuse_transfer",
         "register",
         "unregister",
     ];
@@ -158,6 +204,7 @@ impl Refused {
             Self::Target(_) => "target",
             Self::Digit(_) => "digit",
             Self::RejectCode(_) => "reject_code",
+            Self::WhichTwo => "which_two",
             Self::TooManyCalls(_) => "too_many_calls",
         }
     }

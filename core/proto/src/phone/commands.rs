@@ -1,6 +1,6 @@
 //! Commands to the phone: which call or account is meant, and whether the machine takes it.
 
-use super::{Accepted, Command, Origin, Phone, Refused};
+use super::{Accepted, Command, Errand, Origin, Phone, Refused};
 use crate::call::{Call, CallError, Turn};
 use crate::ids::{AccountId, CallId};
 use crate::sip::msg::StatusCode;
@@ -20,7 +20,14 @@ impl Phone {
     fn carry_out(&mut self, command: Command, now: Instant) -> Result<Accepted, Refused> {
         match command {
             Command::Dial { target, account } => {
-                let call = self.place(Origin::User, account, &target, now)?;
+                let call = self.place(
+                    Origin::User,
+                    Errand::Call {
+                        account,
+                        target: &target,
+                    },
+                    now,
+                )?;
                 return Ok(Accepted { call: Some(call) });
             }
             Command::Answer { call } => {
@@ -42,6 +49,19 @@ impl Phone {
                 self.on_call(call, Call::is_live, now, |call, turn| call.send_digits(&digits, turn))?;
             }
             Command::Mute { call, on } => self.on_call(call, Call::is_live, now, |call, _| call.mute(on))?,
+            Command::Transfer { call, target } => self.transfer(call, &target, now)?,
+            Command::Consult { call, target } => {
+                let call = self.consult(call, &target, now)?;
+                return Ok(Accepted { call: Some(call) });
+            }
+            Command::Join { call, with } => self.join(call, with, now)?,
+            Command::AcceptTransfer { call } => {
+                let call = self.accept_transfer(call, now)?;
+                return Ok(Accepted { call: Some(call) });
+            }
+            Command::RefuseTransfer { call } => {
+                self.on_call(call, Call::is_asked, now, |call, turn| call.stay(turn))?;
+            }
             Command::Register { account } => {
                 self.on_accounts(account, |account, random| account.register(now, random))?;
             }
@@ -64,7 +84,7 @@ impl Phone {
     }
 
     /// The only live call, or the only one that `fits` where there are several.
-    fn only_one(&self, fits: impl Fn(&Call) -> bool) -> Result<CallId, Refused> {
+    pub(super) fn only_one(&self, fits: impl Fn(&Call) -> bool) -> Result<CallId, Refused> {
         let live: Vec<&Call> = self.calls.values().filter(|call| call.is_live()).collect();
         match live.as_slice() {
             [] => Err(Refused::NoCall),
@@ -79,7 +99,7 @@ impl Phone {
         }
     }
 
-    fn on_call(
+    pub(super) fn on_call(
         &mut self,
         named: Option<CallId>,
         fits: impl Fn(&Call) -> bool,
@@ -98,10 +118,7 @@ impl Phone {
                 random: &mut self.random,
             },
         )
-        .map_err(|error| match error {
-            CallError::WrongState(state) => Refused::WrongState(state),
-            CallError::NotATone(c) => Refused::Digit(c),
-        })
+        .map_err(Refused::from)
     }
 
     fn on_accounts(
@@ -121,6 +138,15 @@ impl Phone {
             act(account, &mut self.random);
         }
         Ok(())
+    }
+}
+
+impl From<CallError> for Refused {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::WrongState(state) => Self::WrongState(state),
+            CallError::NotATone(c) => Self::Digit(c),
+        }
     }
 }
 

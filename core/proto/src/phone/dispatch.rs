@@ -47,6 +47,9 @@ impl Phone {
             let is_kept = |asker: &Asker| matches!(asker, Asker::Call(id, _) if calls.contains_key(id));
             self.answered.retain(|_, asker| is_kept(asker));
             self.ringing.retain(|_, id| calls.contains_key(id));
+            for pairs in [&mut self.consultations, &mut self.followers, &mut self.successors] {
+                pairs.retain(|one, other| calls.contains_key(one) && calls.contains_key(other));
+            }
             // What was asked by the flow of an account that goes has failed, and nothing else would tell it: no timer
             // is left that would bring us here again.
             if !self.let_go(now) {
@@ -147,7 +150,11 @@ impl Phone {
             call::Output::Mute(on) => self.outputs.push_back(Output::Mute { call: id, on }),
             call::Output::Digit(digit) => self.outputs.push_back(Output::Digit { call: id, digit }),
             call::Output::Sound(sound) => self.outputs.push_back(Output::Sound { call: id, sound }),
-            call::Output::Event(event) => self.outputs.push_back(Output::Event(event)),
+            call::Output::Follow => drop(self.follow(id, now)),
+            call::Output::Event(event) => {
+                self.pass_on(&event, now);
+                self.outputs.push_back(Output::Event(event));
+            }
         }
     }
 
@@ -353,6 +360,10 @@ impl Phone {
         if self.calls.values().filter(|call| call.is_live()).count() >= CALL_LIMIT {
             return self.answer(&key, &request, StatusCode::BUSY_HERE, now);
         }
+        let replaces = match self.replaced_by(&request, account) {
+            Ok(replaces) => replaces,
+            Err(status) => return self.answer(&key, &request, status, now),
+        };
         let Some((settings, profile, from)) = self.accounts.get(&account).and_then(|account| {
             Some((
                 account.session_settings()?,
@@ -371,14 +382,19 @@ impl Phone {
             random: &mut self.random,
         };
         let call = Call::incoming(id, account, invite, from.clone(), profile, &mut turn);
-        if call.is_live() {
+        let is_live = call.is_live();
+        self.calls.insert(id, call);
+        if is_live {
             self.outputs.push_back(Output::Event(Event::Incoming {
                 call: id,
                 account,
                 from,
+                replaces,
             }));
         }
-        self.calls.insert(id, call);
+        if let Some(old) = replaces.filter(|_| is_live) {
+            self.hand_over(old, id, now);
+        }
     }
 
     fn answer(&mut self, key: &ServerKey, request: &Request, status: StatusCode, now: Instant) {

@@ -15,12 +15,14 @@ mod place;
 mod ring;
 #[cfg(test)]
 mod tests;
+mod transfer;
 
 pub use crate::call::{MediaFact, PhoneSound};
 pub use crate::event::Event;
 pub use crate::view::{AccountView, CallDirection, CallState, CallView, HeldBy, View};
 pub use command::{Accepted, Command, Refused};
 pub use io::{Input, Output};
+use place::Errand;
 pub use place::Origin;
 
 use crate::account::{Account, AccountMemory, FlowNumbers};
@@ -54,6 +56,12 @@ pub struct Phone {
     answered: BTreeMap<ClientKey, Asker>,
     /// Which call rings by each INVITE that is not decided yet.
     ringing: BTreeMap<ServerKey, CallId>,
+    /// Calls that were placed about another one: which that is.
+    consultations: BTreeMap<CallId, CallId>,
+    /// Calls that were placed because the far end of another one wants it: which that is.
+    followers: BTreeMap<CallId, CallId>,
+    /// Calls that take the place of another one: which that is.
+    successors: BTreeMap<CallId, CallId>,
     /// How each call that rings here is heard.
     rings: BTreeMap<CallId, PhoneSound>,
     /// Requests that are too long for a datagram and wait for a stream, or for the news that there is none.
@@ -108,6 +116,9 @@ impl Phone {
             asked: BTreeMap::new(),
             answered: BTreeMap::new(),
             ringing: BTreeMap::new(),
+            consultations: BTreeMap::new(),
+            followers: BTreeMap::new(),
+            successors: BTreeMap::new(),
             rings: BTreeMap::new(),
             waiting: Vec::new(),
             leaving: BTreeSet::new(),

@@ -15,7 +15,8 @@ fn a_call_rings_is_answered_talks_and_the_far_end_hangs_up() {
         [Event::Incoming {
             call,
             account: bench.account,
-            from: "Anna <1002>".to_owned()
+            from: "Anna <1002>".to_owned(),
+            replaces: None,
         }]
     );
     assert_eq!(bench.sounds(), [(call, PhoneSound::Ring)]);

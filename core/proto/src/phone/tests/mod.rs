@@ -8,6 +8,7 @@ mod flows;
 mod incoming;
 mod rules;
 mod setup;
+mod transfers;
 
 use super::*;
 use crate::account_config::{AccountConfig, Transport};

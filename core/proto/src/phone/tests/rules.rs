@@ -101,12 +101,11 @@ fn another_accounts_pbx_cannot_end_the_call_even_if_it_knows_its_tags() {
 }
 
 #[test]
-fn a_transfer_or_subscription_inside_a_call_is_forbidden_and_the_call_goes_on() {
+fn a_subscription_inside_a_call_is_not_allowed_and_the_call_goes_on() {
     let (mut bench, call, dialog) = talking();
-    let mut refer = bench.inside(Method::Refer, &dialog, 1);
-    refer.headers.push(HeaderName::ReferTo, "<sip:0900@pbx.example>");
-    bench.ask(&refer);
-    assert_eq!(bench.final_response().status, StatusCode::FORBIDDEN);
+    let subscribe = bench.inside(Method::Subscribe, &dialog, 1);
+    bench.ask(&subscribe);
+    assert_eq!(bench.final_response().status, StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(bench.call(call).state, CallState::Active);
 }
 
