@@ -94,7 +94,7 @@ impl Call {
             return Err(self.wrong_state());
         }
         self.muted = on;
-        self.outputs.push_back(Output::Mute(on));
+        self.close_microphone();
         Ok(())
     }
 

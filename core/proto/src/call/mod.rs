@@ -107,6 +107,8 @@ pub struct Call {
     answer_wanted: bool,
     held_by_us: bool,
     muted: bool,
+    /// As the media side was told last.
+    microphone_is_closed: bool,
     /// When the far end last proved that it is there: by a packet, or by an answer.
     proven_at: Option<Instant>,
     /// The far end knows another Contact of ours than the one that reaches us now.
@@ -228,6 +230,7 @@ impl Call {
             answer_wanted: false,
             held_by_us: false,
             muted: false,
+            microphone_is_closed: false,
             proven_at: None,
             has_moved: false,
             digits: Digits::new(profile.info_digits),
@@ -330,6 +333,16 @@ impl Call {
         self.is_live() && self.progress.answered_at.is_some()
     }
 
+    /// Whether the user is in it: he placed it, or has taken it.
+    pub fn is_engaged(&self) -> bool {
+        self.is_live() && !self.rings_here()
+    }
+
+    /// Whether the user has put the far end on hold.
+    pub fn is_held_by_us(&self) -> bool {
+        self.is_answered() && self.held_by_us
+    }
+
     /// Whether a request belongs to this call: by Call-ID and tags (RFC 3261 12.2.2).
     pub fn owns(&self, request: &Request) -> bool {
         self.session.as_ref().is_some_and(|session| session.owns(request))
@@ -388,9 +401,21 @@ impl Call {
         )
     }
 
+    /// Closes the microphone towards whom the user does not want to be heard by, and opens it again. Whoever is on hold
+    /// may hear music from the PBX, but not the room.
+    fn close_microphone(&mut self) {
+        let is_closed = self.muted || self.held_by_us;
+        if std::mem::replace(&mut self.microphone_is_closed, is_closed) != is_closed {
+            self.outputs.push_back(Output::Mute(is_closed));
+        }
+    }
+
     /// After every input: what the session says is dealt with, and a new state is announced.
     fn settle(&mut self, turn: &mut Turn<'_>) {
+        self.close_microphone();
         self.drain_session(turn);
+        // What the session said may have ended a hold.
+        self.close_microphone();
         self.announce(None, None);
     }
 

@@ -364,6 +364,35 @@ fn what_was_muted_before_the_sound_began_is_muted_when_it_begins() {
     assert!(bench.call(call).muted);
 }
 
+#[test]
+fn who_is_on_hold_does_not_hear_our_microphone_and_a_muted_one_stays_closed_after_it() {
+    let (mut bench, ..) = talking();
+    let closed = |bench: &mut Bench| {
+        let wishes = std::mem::take(&mut bench.wishes);
+        let mutes = wishes.iter().filter_map(|wish| match wish {
+            Output::Mute { on, .. } => Some(*on),
+            _ => None,
+        });
+        mutes.collect::<Vec<bool>>()
+    };
+    bench.command(Command::Hold { call: None }).unwrap();
+    assert_eq!(closed(&mut bench), [true]);
+    let hold = bench.request(Method::Invite);
+    bench.reply(&hold, 200, "b", Some(&described("recvonly")));
+    bench.command(Command::Mute { call: None, on: true }).unwrap();
+    bench.command(Command::Resume { call: None }).unwrap();
+    assert_eq!(closed(&mut bench), [] as [bool; 0]);
+    bench.command(Command::Mute { call: None, on: false }).unwrap();
+    assert_eq!(closed(&mut bench), [false]);
+    // A hold that is refused leaves the far end in the call, and so the microphone open.
+    let resume = bench.request(Method::Invite);
+    bench.reply(&resume, 200, "b", Some(ANSWER));
+    bench.command(Command::Hold { call: None }).unwrap();
+    let hold = bench.request(Method::Invite);
+    bench.reply(&hold, 488, "b", None);
+    assert_eq!(closed(&mut bench), [true, false]);
+}
+
 /// A refusal that names these places.
 fn redirect(bench: &mut Bench, invite: &Request, places: &[&str]) {
     let mut response = reply(invite, 302, "r", None);
