@@ -59,7 +59,7 @@ pub use toestel_proto::codec::{Codec, MediaPolicy, Suite};
 pub use toestel_proto::hex;
 pub use toestel_proto::ids::{AccountId, CallId};
 pub use toestel_proto::media::session::MediaStats;
-pub use toestel_proto::phone::{Accepted, CallState, Command, Event, Refused, View};
+pub use toestel_proto::phone::{Accepted, CallState, Command, Event, Others, Refused, View};
 pub use toestel_proto::secret::Secret;
 
 /// The README's example, run as a test.

@@ -10,12 +10,15 @@ use std::time::Duration;
 use toestel_proto::account::AccountMemory;
 use toestel_proto::account_config::Transport;
 use toestel_proto::codec::MediaPolicy;
-use toestel_proto::phone::{CallState, Command, HeldBy};
+use toestel_proto::phone::{CallState, Command, HeldBy, Others};
 use toestel_sim::network::Weather;
 use toestel_sim::world::{PASSWORD, Server};
 use toestel_sim::{Setup, Walk, World};
 
-const ANSWER: Command = Command::Answer { call: None };
+const ANSWER: Command = Command::Answer {
+    call: None,
+    others: Others::Hold,
+};
 const HANG_UP: Command = Command::Hangup { call: None };
 const HOLD: Command = Command::Hold { call: None };
 const RESUME: Command = Command::Resume { call: None };
@@ -114,7 +117,15 @@ fn two_phones_talk_and_hang_up() {
     world.run(seconds(1));
     assert_eq!(world.state(0), Some(CallState::Ringing));
     assert_eq!(world.state(1), Some(CallState::Ringing));
-    world.command(1, Command::Answer { call: None }).unwrap();
+    world
+        .command(
+            1,
+            Command::Answer {
+                call: None,
+                others: Others::Hold,
+            },
+        )
+        .unwrap();
     world.run(seconds(1));
     assert_eq!(world.state(0), Some(CallState::Active));
     assert_eq!(world.state(1), Some(CallState::Active));

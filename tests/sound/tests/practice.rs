@@ -9,7 +9,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use toestel_core::practice::EXTENSIONS;
-use toestel_core::{AudioSpec, CallId, CallState, Codec, Command, Engine, Event, Events, Parts, Practice, Secret};
+use toestel_core::{
+    AudioSpec, CallId, CallState, Codec, Command, Engine, Event, Events, Others, Parts, Practice, Secret,
+};
 use toestel_sound::{score, stage};
 
 /// Longer than anything here takes on a busy machine.
@@ -177,7 +179,10 @@ fn two_engines_talk_through_the_exchange_and_each_hears_the_other() {
             };
             assert!(from.contains("1001"), "{from}");
             bob.engine
-                .command(Command::Answer { call: Some(theirs) })
+                .command(Command::Answer {
+                    call: Some(theirs),
+                    others: Others::Hold,
+                })
                 .await
                 .unwrap();
             alice.wait_for(call, CallState::Active).await;

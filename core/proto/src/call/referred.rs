@@ -29,6 +29,8 @@ pub(super) struct Referred {
     wanted: Wanted,
     stage: Stage,
     until: Instant,
+    /// The far end was on hold before the new call was placed.
+    was_held: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -67,6 +69,7 @@ impl Call {
             wanted,
             stage: Stage::Asked,
             until: turn.now + DECISION,
+            was_held: self.held_by_us,
         });
         self.notify(StatusCode::TRYING, turn);
         if self.transfers == TransferPolicy::Follow {
@@ -103,6 +106,7 @@ impl Call {
         let referred = self.referred.as_mut().filter(|referred| referred.stage == Stage::Asked);
         let referred = referred.ok_or(not_asked)?;
         referred.stage = Stage::Followed(StatusCode::TRYING);
+        referred.was_held = self.held_by_us;
         referred.until = turn.now + PATIENCE;
         Ok(referred.wanted.clone())
     }
@@ -138,12 +142,12 @@ impl Call {
         }
         referred.stage = Stage::Followed(status);
         self.notify(status, turn);
-        if status.is_success()
-            && let Some(referred) = &mut self.referred
-        {
+        let Some(referred) = &mut self.referred else { return };
+        if status.is_success() {
             referred.stage = Stage::Done;
             referred.until = turn.now + FAREWELL;
         } else if status.is_final() {
+            self.held_by_us = referred.was_held;
             self.referred = None;
         }
         self.settle(turn);

@@ -18,11 +18,14 @@ pub enum Command {
         #[serde(default)]
         account: Option<AccountId>,
     },
-    /// Take an incoming call.
+    /// Take an incoming call. Whoever is heard meanwhile is put on hold.
     Answer {
         /// Which.
         #[serde(default)]
         call: Option<CallId>,
+        /// What becomes of the calls that are there already.
+        #[serde(default)]
+        others: Others,
     },
     /// Refuse an incoming call.
     Reject {
@@ -45,7 +48,7 @@ pub enum Command {
         #[serde(default)]
         call: Option<CallId>,
     },
-    /// Take the far end off hold.
+    /// Take the far end off hold; whoever is heard meanwhile is put on hold, so that two calls are swapped by it.
     Resume {
         /// Which.
         #[serde(default)]
@@ -117,6 +120,17 @@ pub enum Command {
         #[serde(default)]
         account: Option<AccountId>,
     },
+}
+
+/// What becomes of other calls when one is answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Others {
+    /// They are put on hold.
+    #[default]
+    Hold,
+    /// They end.
+    Hangup,
 }
 
 /// The answer to an accepted [`Command`].

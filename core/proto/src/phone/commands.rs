@@ -30,10 +30,7 @@ impl Phone {
                 )?;
                 return Ok(Accepted { call: Some(call) });
             }
-            Command::Answer { call } => {
-                self.on_call(call, Call::rings_here, now, |call, turn| call.answer(turn))?;
-                self.hush();
-            }
+            Command::Answer { call, others } => self.answer_call(call, others, now)?,
             Command::Reject { call, code } => {
                 let status = reject_status(code)?;
                 self.on_call(call, Call::rings_here, now, |call, turn| call.reject(status, turn))?;
@@ -44,7 +41,7 @@ impl Phone {
             })?,
             Command::Hangup { call: None } => self.hang_up_all(|_| true, now),
             Command::Hold { call } => self.on_call(call, Call::is_live, now, |call, turn| call.hold(true, turn))?,
-            Command::Resume { call } => self.on_call(call, Call::is_live, now, |call, turn| call.hold(false, turn))?,
+            Command::Resume { call } => self.resume(call, now)?,
             Command::Dtmf { call, digits } => {
                 self.on_call(call, Call::is_live, now, |call, turn| call.send_digits(&digits, turn))?;
             }
@@ -83,6 +80,14 @@ impl Phone {
         self.only_one(Call::is_live)
     }
 
+    /// The call that is named, or the one that fits.
+    pub(super) fn meant(&self, named: Option<CallId>, fits: impl Fn(&Call) -> bool) -> Result<CallId, Refused> {
+        match named {
+            Some(_) => self.resolve_call(named),
+            None => self.only_one(fits),
+        }
+    }
+
     /// The only live call, or the only one that `fits` where there are several.
     pub(super) fn only_one(&self, fits: impl Fn(&Call) -> bool) -> Result<CallId, Refused> {
         let live: Vec<&Call> = self.calls.values().filter(|call| call.is_live()).collect();
@@ -106,10 +111,7 @@ impl Phone {
         now: Instant,
         act: impl FnOnce(&mut Call, &mut Turn<'_>) -> Result<(), CallError>,
     ) -> Result<(), Refused> {
-        let id = match named {
-            Some(_) => self.resolve_call(named)?,
-            None => self.only_one(fits)?,
-        };
+        let id = self.meant(named, fits)?;
         let call = self.calls.get_mut(&id).ok_or(Refused::UnknownCall(id))?;
         act(
             call,

@@ -7,6 +7,7 @@
 mod command;
 mod commands;
 mod dispatch;
+mod focus;
 mod io;
 mod leaving;
 mod long_way;
@@ -20,7 +21,7 @@ mod transfer;
 pub use crate::call::{MediaFact, PhoneSound};
 pub use crate::event::Event;
 pub use crate::view::{AccountView, CallDirection, CallState, CallView, HeldBy, View};
-pub use command::{Accepted, Command, Refused};
+pub use command::{Accepted, Command, Others, Refused};
 pub use io::{Input, Output};
 use place::Errand;
 pub use place::Origin;

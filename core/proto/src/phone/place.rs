@@ -113,6 +113,7 @@ impl Phone {
         };
         let call = Call::outgoing(call_id, id, what, dialled.target, profile, &mut turn);
         self.calls.insert(call_id, call);
+        self.turn_to(call_id, now);
         if is_unconnected {
             // Whatever pause there is, the user does not wait for its end.
             self.with_account(id, |account, _, random| account.register(now, random));

@@ -25,8 +25,6 @@ impl Phone {
         let account = self.calls.get(&call).map(Call::account);
         let consulted = self.place(Origin::User, Errand::Call { account, target }, now)?;
         self.consultations.insert(consulted, call);
-        // It may be on hold already.
-        let _ = self.on_call(Some(call), Call::is_answered, now, |call, turn| call.hold(true, turn));
         Ok(consulted)
     }
 
@@ -87,10 +85,7 @@ impl Phone {
     }
 
     fn answered(&self, named: Option<CallId>) -> Result<CallId, Refused> {
-        let id = match named {
-            Some(_) => self.resolve_call(named)?,
-            None => self.only_one(Call::is_answered)?,
-        };
+        let id = self.meant(named, Call::is_answered)?;
         match self.calls.get(&id) {
             Some(call) if call.is_answered() => Ok(id),
             Some(call) => Err(Refused::WrongState(call.state().name())),
@@ -100,10 +95,7 @@ impl Phone {
 
     /// The user agrees to be transferred.
     pub(super) fn accept_transfer(&mut self, named: Option<CallId>, now: Instant) -> Result<CallId, Refused> {
-        let call = match named {
-            Some(_) => self.resolve_call(named)?,
-            None => self.only_one(Call::is_asked)?,
-        };
+        let call = self.meant(named, Call::is_asked)?;
         self.follow(call, now)
     }
 

@@ -4,7 +4,7 @@ mod world;
 
 use crate::media::demux::{self, Kind};
 use crate::media::rtp::RtpPacket;
-use crate::phone::{CallState, Command, Event};
+use crate::phone::{CallState, Command, Event, Others};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use world::{SECOND, SPEECH_FRAMES, World};
@@ -111,7 +111,13 @@ fn number_601_hangs_up_and_calls_back_with_speech() {
     world.run(SECOND * 2);
     let (back, from) = world.incoming(alice).expect("it calls back");
     assert!(from.contains("601"), "{from}");
-    world.command(alice, Command::Answer { call: Some(back) });
+    world.command(
+        alice,
+        Command::Answer {
+            call: Some(back),
+            others: Others::Hold,
+        },
+    );
     world.run(SECOND * 4);
     let heard = world.heard(alice, back);
     assert!(heard.len() > 180 && is_speech(&heard), "{} frames", heard.len());
@@ -192,7 +198,13 @@ fn two_extensions_talk_and_hold_each_other() {
     assert_eq!(world.state(alice, call), CallState::Ringing);
     let (theirs, from) = world.incoming(bob).expect("it rings");
     assert!(from.contains("1001"), "{from}");
-    world.command(bob, Command::Answer { call: Some(theirs) });
+    world.command(
+        bob,
+        Command::Answer {
+            call: Some(theirs),
+            others: Others::Hold,
+        },
+    );
     world.run(SECOND * 3);
     for (phone, call) in [(alice, call), (bob, theirs)] {
         assert_eq!(world.state(phone, call), CallState::Active);
@@ -223,7 +235,13 @@ fn every_phone_of_an_extension_rings_and_the_first_to_answer_has_the_call() {
     let call = world.dial(alice, "1002");
     let (at_desk, _) = world.incoming(desk).expect("the desk rings");
     let (at_mobile, _) = world.incoming(mobile).expect("the mobile rings");
-    world.command(mobile, Command::Answer { call: Some(at_mobile) });
+    world.command(
+        mobile,
+        Command::Answer {
+            call: Some(at_mobile),
+            others: Others::Hold,
+        },
+    );
     world.run(SECOND);
     assert_eq!(world.state(alice, call), CallState::Active);
     let (_, reason) = world.end(desk, at_desk).expect("the desk stops ringing");

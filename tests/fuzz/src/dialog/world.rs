@@ -13,7 +13,7 @@ use toestel_proto::media::dtmf::Digit;
 use toestel_proto::media::plan::{MediaPlan, RemoteRtcp, SrtpKeys};
 use toestel_proto::media::session::{Frame, MediaEvent, MediaSession, Socket};
 use toestel_proto::media::srtp::Protector;
-use toestel_proto::phone::{CallState, Command, Event, Input, MediaFact, Output, Phone};
+use toestel_proto::phone::{CallState, Command, Event, Input, MediaFact, Others, Output, Phone};
 use toestel_proto::random::Random;
 use toestel_proto::sdp::LocalPath;
 use toestel_proto::secret::Secret;
@@ -149,7 +149,7 @@ impl World {
                 target: text,
                 account: None,
             },
-            b'a' => Command::Answer { call },
+            b'a' => Command::Answer { call, others: Others::Hold },
             b'r' => Command::Reject { call, code: None },
             b'h' => Command::Hangup { call },
             b'o' => Command::Hold { call },

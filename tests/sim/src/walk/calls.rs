@@ -4,9 +4,12 @@ use super::{SOON, Transition, Walk};
 use crate::model::Call;
 use crate::numbers;
 use std::time::Duration;
-use toestel_proto::phone::Command;
+use toestel_proto::phone::{Command, Others};
 
-const ANSWER: Command = Command::Answer { call: None };
+const ANSWER: Command = Command::Answer {
+    call: None,
+    others: Others::Hold,
+};
 const HANG_UP: Command = Command::Hangup { call: None };
 const HOLD: Command = Command::Hold { call: None };
 const RESUME: Command = Command::Resume { call: None };

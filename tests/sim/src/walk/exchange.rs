@@ -3,9 +3,12 @@
 use super::{SOON, Transition, Walk};
 use crate::model::Call;
 use crate::numbers;
-use toestel_proto::phone::{CallState, Command};
+use toestel_proto::phone::{CallState, Command, Others};
 
-const ANSWER: Command = Command::Answer { call: None };
+const ANSWER: Command = Command::Answer {
+    call: None,
+    others: Others::Hold,
+};
 const HANG_UP: Command = Command::Hangup { call: None };
 const HOLD: Command = Command::Hold { call: None };
 const RESUME: Command = Command::Resume { call: None };

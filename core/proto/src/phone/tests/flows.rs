@@ -149,7 +149,12 @@ fn the_last_bye_of_an_account_that_is_taken_away_ends_every_other_question() {
     let mut bench = Bench::new();
     let invite = bench.invite("in", Some(ANSWER));
     bench.ask(&invite);
-    bench.command(Command::Answer { call: None }).unwrap();
+    bench
+        .command(Command::Answer {
+            call: None,
+            others: Others::Hold,
+        })
+        .unwrap();
     let call = CallId(1);
     bench.run(SECOND);
     let fact = MediaFact::NothingFor(SECOND * 60);

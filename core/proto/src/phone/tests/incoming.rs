@@ -21,7 +21,12 @@ fn a_call_rings_is_answered_talks_and_the_far_end_hangs_up() {
     );
     assert_eq!(bench.sounds(), [(call, PhoneSound::Ring)]);
     assert_eq!(bench.call(call).state, CallState::Ringing);
-    bench.command(Command::Answer { call: None }).unwrap();
+    bench
+        .command(Command::Answer {
+            call: None,
+            others: Others::Hold,
+        })
+        .unwrap();
     let ok = bench.final_response();
     assert_eq!(ok.status, StatusCode::OK);
     assert_eq!(ok.headers.contacts().first().unwrap().uri, bench.contact());
@@ -43,12 +48,20 @@ fn an_answer_before_the_path_is_given_when_the_path_is_there() {
     bench.paths = false;
     let invite = bench.invite("in", Some(ANSWER));
     bench.ask(&invite);
-    bench.command(Command::Answer { call: None }).unwrap();
+    bench
+        .command(Command::Answer {
+            call: None,
+            others: Others::Hold,
+        })
+        .unwrap();
     bench.said.clear();
     bench.run(SECOND * 3);
     assert!(bench.says_nothing());
     assert_eq!(
-        bench.command(Command::Answer { call: None }),
+        bench.command(Command::Answer {
+            call: None,
+            others: Others::Hold
+        }),
         Err(Refused::WrongState("ringing"))
     );
     let (call, path) = (CallId(1), path(41_000));
@@ -171,7 +184,12 @@ fn a_call_without_an_offer_gets_ours_with_the_answer() {
     let mut bench = Bench::new();
     let invite = bench.invite("in", None);
     bench.ask(&invite);
-    bench.command(Command::Answer { call: None }).unwrap();
+    bench
+        .command(Command::Answer {
+            call: None,
+            others: Others::Hold,
+        })
+        .unwrap();
     let ok = bench.final_response();
     assert!(std::str::from_utf8(&ok.body).unwrap().contains("m=audio 40000 "));
     let dialog = Dialog::taken(&ok);
@@ -214,7 +232,12 @@ fn ringing_that_is_to_be_acknowledged_brings_the_offer_that_the_invite_left_to_u
         0,
         "nobody has answered: the microphone stays closed"
     );
-    bench.command(Command::Answer { call: None }).unwrap();
+    bench
+        .command(Command::Answer {
+            call: None,
+            others: Others::Hold,
+        })
+        .unwrap();
     let ok = bench.final_response();
     assert_eq!((ok.status, ok.body.is_empty()), (StatusCode::OK, true));
     assert_eq!(bench.count(|wish| matches!(wish, Output::Media { .. })), 1);
@@ -225,7 +248,12 @@ fn ringing_that_is_to_be_acknowledged_brings_the_offer_that_the_invite_left_to_u
 fn who_answers_before_the_ringing_is_acknowledged_talks_once_it_is() {
     let mut bench = Bench::new();
     let (dialog, ringing) = rung_with_our_offer(&mut bench);
-    bench.command(Command::Answer { call: None }).unwrap();
+    bench
+        .command(Command::Answer {
+            call: None,
+            others: Others::Hold,
+        })
+        .unwrap();
     assert!(bench.says_nothing(), "RFC 3262 3: the 200 waits");
     acknowledge(&mut bench, &dialog, &ringing);
     let answers = [bench.final_response(), bench.final_response()];
@@ -254,7 +282,12 @@ fn the_ringing_that_brings_our_offer_waits_for_the_path_and_a_later_offer_is_ans
     let answer = bench.final_response();
     assert_eq!((answer.cseq.method, answer.status), (Method::Update, StatusCode::OK));
     assert!(!answer.body.is_empty());
-    bench.command(Command::Answer { call: None }).unwrap();
+    bench
+        .command(Command::Answer {
+            call: None,
+            others: Others::Hold,
+        })
+        .unwrap();
     assert!(bench.final_response().body.is_empty());
 }
 
@@ -296,7 +329,12 @@ fn a_bye_right_after_the_answer_waits_for_its_acknowledgement_and_so_does_the_fa
     let mut bench = Bench::new();
     let invite = bench.invite("in", Some(ANSWER));
     bench.ask(&invite);
-    bench.command(Command::Answer { call: None }).unwrap();
+    bench
+        .command(Command::Answer {
+            call: None,
+            others: Others::Hold,
+        })
+        .unwrap();
     let ok = bench.final_response();
     bench.phone.say_farewell(bench.now);
     bench.drain();

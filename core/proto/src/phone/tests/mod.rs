@@ -8,6 +8,7 @@ mod flows;
 mod incoming;
 mod rules;
 mod setup;
+mod several;
 mod transfers;
 
 use super::*;
