@@ -52,6 +52,7 @@ fn a_practice_call_that_is_not_answered_fails_with_a_sentence() {
         .home
         .command(binary())
         .args(["call", "604", "--seconds", "5"])
+        .current_dir(&lab.folder)
         .output()
         .unwrap();
     assert!(!output.status.success());
@@ -72,12 +73,14 @@ fn what_cannot_be_done_is_said_in_one_sentence_and_does_not_hang() {
         vec!["call", "600", "--account", "nobody"],
         vec!["call", ""],
     ] {
-        let output = finish(lab.home.command(binary()).args(&arguments), SOON);
+        let mut command = lab.home.command(binary());
+        let output = finish(command.args(&arguments).current_dir(&lab.folder), SOON);
         let said = text(&output.stderr);
         assert!(!output.status.success(), "{arguments:?}");
         assert!((1..=4).contains(&said.trim().lines().count()), "{arguments:?}: {said}");
         assert!(!said.contains("panicked"), "{arguments:?}: {said}");
     }
+    assert!(!lab.file("toestel-heard.wav").exists(), "a recording of nothing");
 }
 
 #[test]
