@@ -68,6 +68,11 @@ pub enum Event {
         /// `0` to `9`, `*`, `#`, `A` to `D`.
         digit: char,
     },
+    /// Somebody came to the conference or left it.
+    Conference {
+        /// Who is in it now; nobody when it is over.
+        calls: Vec<CallId>,
+    },
     /// How far a transfer of ours is: the far end was asked to call somebody else.
     Transfer {
         /// The call that is transferred.

@@ -13,6 +13,8 @@ pub struct View {
     pub accounts: Vec<AccountView>,
     /// In the order in which they began; an ended call stays for two seconds.
     pub calls: Vec<CallView>,
+    /// The calls that are in a conference with each other; empty where there is none.
+    pub conference: Vec<CallId>,
 }
 
 /// One account.

@@ -8,6 +8,7 @@ use super::thread::{self, Command};
 use super::tones::Tone;
 use crate::clock::Clock;
 use crate::udp::MediaSocket;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use toestel_proto::ids::CallId;
@@ -166,9 +167,9 @@ impl MediaEngine {
         self.send(Command::Ring(on));
     }
 
-    /// Lets the far ends of all calls hear each other too, or only us again.
-    pub fn conference(&self, on: bool) {
-        self.send(Command::Conference(on));
+    /// Lets the far ends of these calls hear each other too, and those of all others only us.
+    pub fn conference(&self, calls: BTreeSet<CallId>) {
+        self.send(Command::Conference(calls));
     }
 
     /// Chooses the devices, at once also for calls in progress.

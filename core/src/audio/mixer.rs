@@ -6,7 +6,7 @@
 use super::card::{Card, FRAME, SLICE};
 use super::leg::Leg;
 use super::tones::{Tone, TonePlayer, saturate};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 use toestel_proto::ids::CallId;
 use toestel_proto::time::Instant;
@@ -17,8 +17,8 @@ const METER: Duration = Duration::from_millis(100);
 /// The mixer.
 #[derive(Default)]
 pub struct Mixer {
-    /// Whether the far ends hear each other.
-    pub conference: bool,
+    /// The calls whose far ends hear each other.
+    pub conference: BTreeSet<CallId>,
     tone: Option<TonePlayer>,
     key: Option<TonePlayer>,
     microphone: Vec<i16>,
@@ -27,6 +27,8 @@ pub struct Mixer {
     /// What ended calls have still to say.
     last_words: VecDeque<i32>,
     mix: Vec<i32>,
+    /// What the members of the conference say together.
+    said: Vec<i32>,
     output: Vec<i16>,
     /// The loudest samples since the meters were read.
     peaks: (u16, u16),
@@ -104,9 +106,7 @@ impl Mixer {
                     *sum += i32::from(*sample);
                 }
             }
-            if self.conference {
-                legs.values_mut().for_each(|leg| leg.overhear(&self.mix));
-            }
+            self.let_overhear(legs);
             let last = self.last_words.len().min(SLICE);
             for (sum, sample) in self.mix.iter_mut().zip(self.last_words.drain(..last)) {
                 *sum += sample;
@@ -116,6 +116,26 @@ impl Mixer {
             self.output.clear();
             saturate(&self.mix, &mut self.output);
             card.play(&self.output);
+        }
+    }
+
+    /// What each member of the conference says goes to all others of it.
+    fn let_overhear(&mut self, legs: &mut BTreeMap<CallId, Leg>) {
+        if self.conference.is_empty() {
+            return;
+        }
+        self.said.clear();
+        self.said.resize(SLICE, 0);
+        let members = legs.iter().filter(|(call, _)| self.conference.contains(call));
+        for (_, leg) in members {
+            for (sum, sample) in self.said.iter_mut().zip(&leg.slice) {
+                *sum += i32::from(*sample);
+            }
+        }
+        for (call, leg) in legs.iter_mut() {
+            if self.conference.contains(call) {
+                leg.overhear(&self.said);
+            }
         }
     }
 

@@ -66,7 +66,7 @@ pub enum Command {
     /// Ring, or stop.
     Ring(bool),
     /// Let all hear all, or only us.
-    Conference(bool),
+    Conference(BTreeSet<CallId>),
     /// Other devices were chosen.
     DevicesChanged,
     /// Tell the figures.
@@ -288,7 +288,7 @@ impl Studio {
             Command::Digit { call, digit, duration } => self.send_digit(call, digit, duration),
             Command::Tone(tone) => self.mixer.set_tone(tone),
             Command::Ring(on) => self.set_ringing(on),
-            Command::Conference(on) => self.mixer.conference = on,
+            Command::Conference(calls) => self.mixer.conference = calls,
             Command::DevicesChanged => {
                 self.card = None;
                 self.ring_card = None;

@@ -54,6 +54,7 @@ impl Runtime {
             Output::ClosePath(call) => self.close_path(call),
             Output::Media { call, plan } => self.start_media(call, *plan),
             Output::Mute { call, on } => self.media.mute(call, on),
+            Output::Conference(calls) => self.media.conference(calls),
             Output::Digit { call, digit } => self.media.digit(call, digit, DIGIT),
             Output::Sound { call, sound } => self.play(call, sound),
             Output::Remember { account, memory } => self.remember(account, *memory),

@@ -39,7 +39,12 @@ fn a_caller_who_cannot_be_sent_on_comes_back() {
     us.tell(json!({ "cmd": "transfer", "target": "999" }));
     us.call_is(ours, "held");
     let failed = us.event_where("transfer", SOON, |event| event["state"] == "failed");
-    assert!(failed["reason"].as_str().is_some_and(|reason| reason.contains("still here")), "{failed}");
+    assert!(
+        failed["reason"]
+            .as_str()
+            .is_some_and(|reason| reason.contains("still here")),
+        "{failed}"
+    );
     us.call_is(ours, "active");
     talk(&mut caller, &mut us);
 }
@@ -73,7 +78,11 @@ fn the_exchange_sends_us_elsewhere_once_we_agree() {
     let (_lab, _asterisk, [mut us, ..]) = office("sent-elsewhere");
     let first = us.call("611");
     let asked = us.event("transfer_asked");
-    assert_eq!((asked["call"].as_i64(), asked["to"].as_str()), (Some(first), Some("600")), "{asked}");
+    assert_eq!(
+        (asked["call"].as_i64(), asked["to"].as_str()),
+        (Some(first), Some("600")),
+        "{asked}"
+    );
     let second = us.order("accept_transfer")["call"].as_i64().unwrap();
     us.call_is(second, "active");
     us.call_is(first, "ended");

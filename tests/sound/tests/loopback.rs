@@ -5,6 +5,7 @@
     reason = "test equipment: where it breaks, the test must stop and say so"
 )]
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 use toestel_core::audio::AudioEvent;
@@ -328,6 +329,8 @@ fn in_a_conference_the_far_ends_hear_each_other_but_not_themselves() {
             let ((low, low_heard), (high, high_heard)) = (tone(600.0, "low.wav"), tone(1500.0, "high.wav"));
             connect(&middle, &low, CallId(1), Codec::Pcma, None);
             connect(&middle, &high, CallId(2), Codec::Opus, None);
+            let (outside, outside_heard) = tone(2500.0, "outside.wav");
+            connect(&middle, &outside, CallId(3), Codec::Opus, None);
             let levels = |path: &PathBuf| {
                 let heard = score::read(path);
                 let end = &heard[heard.len() - 48_000..];
@@ -339,7 +342,7 @@ fn in_a_conference_the_far_ends_hear_each_other_but_not_themselves() {
                 own < -60.0 && other < -60.0,
                 "two calls must not hear each other unasked: {own:.0}, {other:.0} dB"
             );
-            middle.engine.conference(true);
+            middle.engine.conference(BTreeSet::from([CallId(1), CallId(2)]));
             std::thread::sleep(Duration::from_millis(2_000));
             for (path, own_is_low) in [(low_heard, true), (high_heard, false)] {
                 let (low, high) = levels(&path);
@@ -350,6 +353,8 @@ fn in_a_conference_the_far_ends_hear_each_other_but_not_themselves() {
                     path.display()
                 );
             }
+            let (low, high) = levels(&outside_heard);
+            assert!(low < -60.0 && high < -60.0, "outside: {low:.0}, {high:.0} dB");
         },
     );
 }

@@ -54,6 +54,13 @@ pub enum Command {
         #[serde(default)]
         call: Option<CallId>,
     },
+    /// Let the far ends of these calls hear each other and us, and hold everybody else.
+    Conference {
+        /// Which: two to four. All that are answered where left out; none of them ends the conference, and everybody is
+        /// on hold.
+        #[serde(default)]
+        calls: Option<Vec<CallId>>,
+    },
     /// Send tones.
     Dtmf {
         /// Which.
@@ -178,6 +185,9 @@ pub enum Refused {
     /// Two calls are to be connected, and it is not clear which.
     #[error("Which two calls are meant is not clear. Name both.")]
     WhichTwo,
+    /// A conference of nobody, or of too many.
+    #[error("A conference takes two to four calls, not {0}.")]
+    ConferenceSize(usize),
     /// As many calls as the phone holds are live.
     #[error("There are {0} calls already. End one first.")]
     TooManyCalls(usize),
@@ -185,13 +195,14 @@ pub enum Refused {
 
 impl Command {
     /// The word in `cmd` of each.
-    pub const NAMES: [&str; 15] = [
+    pub const NAMES: [&str; 16] = [
         "dial",
         "answer",
         "reject",
         "hangup",
         "hold",
         "resume",
+        "conference",
         "dtmf",
         "mute",
         "transfer",
@@ -219,6 +230,7 @@ impl Refused {
             Self::Digit(_) => "digit",
             Self::RejectCode(_) => "reject_code",
             Self::WhichTwo => "which_two",
+            Self::ConferenceSize(_) => "conference_size",
             Self::TooManyCalls(_) => "too_many_calls",
         }
     }

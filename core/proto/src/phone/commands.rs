@@ -42,6 +42,7 @@ impl Phone {
             Command::Hangup { call: None } => self.hang_up_all(|_| true, now),
             Command::Hold { call } => self.on_call(call, Call::is_live, now, |call, turn| call.hold(true, turn))?,
             Command::Resume { call } => self.resume(call, now)?,
+            Command::Conference { calls } => self.confer(calls, now)?,
             Command::Dtmf { call, digits } => {
                 self.on_call(call, Call::is_live, now, |call, turn| call.send_digits(&digits, turn))?;
             }

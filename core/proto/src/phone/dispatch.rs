@@ -42,6 +42,7 @@ impl Phone {
         loop {
             self.carry_wishes(now);
             self.ring();
+            self.mix();
             self.calls.retain(|_, call| !call.is_forgettable());
             let calls = &self.calls;
             let is_kept = |asker: &Asker| matches!(asker, Asker::Call(id, _) if calls.contains_key(id));

@@ -11,12 +11,13 @@ use crate::time::Instant;
 impl Phone {
     /// The user turns to the call `to`.
     pub(super) fn turn_to(&mut self, to: CallId, now: Instant) {
-        let others: Vec<CallId> = self
-            .calls
-            .values()
-            .filter(|call| call.id() != to && call.is_answered())
-            .map(Call::id)
-            .collect();
+        self.hold_where(|phone, id| id != to && !phone.confer_with(id, to), now);
+    }
+
+    /// Puts these calls on hold.
+    pub(super) fn hold_where(&mut self, which: impl Fn(&Self, CallId) -> bool, now: Instant) {
+        let answered = self.calls.values().filter(|call| call.is_answered()).map(Call::id);
+        let others: Vec<CallId> = answered.filter(|id| which(self, *id)).collect();
         for other in others {
             // Refused only where it is on hold already.
             let _ = self.on_call(Some(other), Call::is_answered, now, |call, turn| call.hold(true, turn));

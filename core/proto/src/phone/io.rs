@@ -7,6 +7,7 @@ use crate::ids::{AccountId, CallId, FlowId};
 use crate::media::dtmf::Digit;
 use crate::media::plan::MediaPlan;
 use crate::sdp::negotiate::LocalPath;
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -128,6 +129,8 @@ pub enum Output {
         /// Closed.
         on: bool,
     },
+    /// Let the far ends of these calls hear each other, and of no others.
+    Conference(BTreeSet<CallId>),
     /// Send a tone as telephone-event.
     Digit {
         /// In which call.

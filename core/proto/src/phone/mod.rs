@@ -6,6 +6,7 @@
 
 mod command;
 mod commands;
+mod conference;
 mod dispatch;
 mod focus;
 mod io;
@@ -22,6 +23,7 @@ pub use crate::call::{MediaFact, PhoneSound};
 pub use crate::event::Event;
 pub use crate::view::{AccountView, CallDirection, CallState, CallView, HeldBy, View};
 pub use command::{Accepted, Command, Others, Refused};
+pub use conference::CONFERENCE_LIMIT;
 pub use io::{Input, Output};
 use place::Errand;
 pub use place::Origin;
@@ -63,6 +65,10 @@ pub struct Phone {
     followers: BTreeMap<CallId, CallId>,
     /// Calls that take the place of another one: which that is.
     successors: BTreeMap<CallId, CallId>,
+    /// The calls that are in a conference with each other; none, or at least two.
+    conference: BTreeSet<CallId>,
+    /// Whose sound is mixed: the conference without whoever is on hold.
+    mixed: BTreeSet<CallId>,
     /// How each call that rings here is heard.
     rings: BTreeMap<CallId, PhoneSound>,
     /// Requests that are too long for a datagram and wait for a stream, or for the news that there is none.
@@ -120,6 +126,8 @@ impl Phone {
             consultations: BTreeMap::new(),
             followers: BTreeMap::new(),
             successors: BTreeMap::new(),
+            conference: BTreeSet::new(),
+            mixed: BTreeSet::new(),
             rings: BTreeMap::new(),
             waiting: Vec::new(),
             leaving: BTreeSet::new(),
@@ -226,6 +234,7 @@ impl Phone {
             registered: accounts.iter().any(|account| account.registered),
             accounts,
             calls: self.calls.values().filter_map(|call| call.view(now)).collect(),
+            conference: self.conference.iter().copied().collect(),
         }
     }
 

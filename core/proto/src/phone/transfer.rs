@@ -84,7 +84,7 @@ impl Phone {
         Some(if first == one { second } else { first })
     }
 
-    fn answered(&self, named: Option<CallId>) -> Result<CallId, Refused> {
+    pub(super) fn answered(&self, named: Option<CallId>) -> Result<CallId, Refused> {
         let id = self.meant(named, Call::is_answered)?;
         match self.calls.get(&id) {
             Some(call) if call.is_answered() => Ok(id),

@@ -355,7 +355,11 @@ impl World {
             Output::Media { call, plan } => self.plan(call, *plan),
             Output::Digit { call, digit } => self.send_digit(call, digit),
             Output::Event(Event::Call { state, .. }) => self.answered |= state == CallState::Active,
-            Output::Event(_) | Output::Mute { .. } | Output::Sound { .. } | Output::Remember { .. } => {}
+            Output::Event(_)
+            | Output::Mute { .. }
+            | Output::Conference(_)
+            | Output::Sound { .. }
+            | Output::Remember { .. } => {}
         }
     }
 

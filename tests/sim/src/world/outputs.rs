@@ -39,7 +39,7 @@ impl World {
                 }
                 self.hosts[host].hear(event);
             }
-            Output::Mute { .. } | Output::Sound { .. } => {}
+            Output::Mute { .. } | Output::Conference(_) | Output::Sound { .. } => {}
         }
     }
 }
