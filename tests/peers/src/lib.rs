@@ -24,6 +24,7 @@ pub mod certificates;
 pub mod kamailio;
 pub mod lab;
 pub mod namespace;
+pub mod office;
 pub mod process;
 pub mod pulse;
 pub mod sound;

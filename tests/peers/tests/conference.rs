@@ -35,8 +35,9 @@ fn two_who_are_brought_together_hear_each_other_and_not_themselves_and_leave_one
         "speaker",
     );
 
-    let first = call(&mut us, "202", &mut listener);
-    let second = call(&mut us, "203", &mut speaker);
+    us.calls(&mut listener, "202");
+    us.calls(&mut speaker, "203");
+    let (first, second) = (1, 2);
     us.call_is(first, "held");
     us.tell(json!({ "cmd": "conference" }));
     let told = us.event("conference");
@@ -60,17 +61,9 @@ fn phone(lab: &Lab, account: Account, name: &str) -> Agent {
     phone
 }
 
-fn call(us: &mut Agent, number: &str, other: &mut Agent) -> i64 {
-    let call = us.dial(number);
-    other.event("incoming");
-    other.order("answer");
-    us.call_is(call, "active");
-    call
-}
-
 /// The level of the newest second of a recording that is being made.
 fn last_second(recording: &Path) -> f64 {
     let samples = sound::read_wav(recording).0;
     let begin = samples.len().saturating_sub(RATE as usize);
-    sound::level(&samples[begin..])
+    sound::level(samples.get(begin..).unwrap_or_default())
 }

@@ -47,7 +47,8 @@ impl Call {
                     other => self.tell_endpoint(other),
                 }
             }
-            if !(self.owes_an_offer() && self.offer_again(turn)) && !self.send_refer(turn) {
+            let has_more_to_say = (self.owes_an_offer() && self.offer_again(turn)) || self.send_refer(turn);
+            if !has_more_to_say {
                 return;
             }
         }

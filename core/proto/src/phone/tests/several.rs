@@ -104,11 +104,11 @@ fn nobody_can_be_taken_back_while_nobody_waits() {
 /// What was mixed last, since the last look.
 fn mixed(bench: &mut Bench) -> Option<Vec<CallId>> {
     let wishes = std::mem::take(&mut bench.wishes);
-    let sets = wishes.into_iter().filter_map(|wish| match wish {
+    let mut sets = wishes.into_iter().filter_map(|wish| match wish {
         Output::Conference(calls) => Some(calls.into_iter().collect()),
         _ => None,
     });
-    sets.last()
+    sets.next_back()
 }
 
 impl Bench {
