@@ -157,6 +157,11 @@ impl MediaEngine {
         self.send(Command::Digit { call, digit, duration });
     }
 
+    /// Sends a key as sound, and lets the user hear it.
+    pub fn key(&self, call: CallId, digit: Digit) {
+        self.send(Command::Key { call, digit });
+    }
+
     /// Plays a tone on the speaker until another takes its place; `None` stops it.
     pub fn tone(&self, tone: Option<Tone>) {
         self.send(Command::Tone(tone));

@@ -2,6 +2,7 @@
 
 use super::card::{SLICE, SLICE_TIME};
 use super::codec::CodecError;
+use super::keys::Keys;
 use super::pipeline::{Ear, Mouth};
 use crate::udp::MediaSocket;
 use mio::net::UdpSocket;
@@ -31,6 +32,8 @@ pub struct Leg {
     pub session: MediaSession,
     /// Whether the far end hears silence instead of the microphone.
     pub muted: bool,
+    /// Keys that the far end is to hear as sound.
+    pub keys: Keys,
     mouth: Mouth,
     ear: Ear,
     rtp: UdpSocket,
@@ -54,6 +57,7 @@ impl Leg {
             ear: Ear::default(),
             session: MediaSession::new(plan, now, random),
             muted: false,
+            keys: Keys::default(),
             rtp: polled(socket.rtp)?,
             rtcp: socket.rtcp.map(polled).transpose()?,
             slice: Vec::with_capacity(DATAGRAM),
@@ -102,6 +106,7 @@ impl Leg {
             let sum = ours + i32::from(other);
             sum.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16
         }));
+        self.keys.replace(&mut self.said);
         if let Err(error) = self.mouth.speak(&self.said, &mut self.session, now) {
             tracing::debug!(%error, "a frame could not be encoded");
         }

@@ -7,6 +7,7 @@ pub mod card;
 pub mod codec;
 pub mod device;
 mod engine;
+mod keys;
 mod leg;
 mod mixer;
 mod pipeline;

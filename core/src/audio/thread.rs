@@ -61,6 +61,8 @@ pub enum Command {
         digit: Digit,
         duration: Duration,
     },
+    /// Send a key as sound.
+    Key { call: CallId, digit: Digit },
     /// Play a tone, or none.
     Tone(Option<Tone>),
     /// Ring, or stop.
@@ -286,6 +288,7 @@ impl Studio {
                 }
             }
             Command::Digit { call, digit, duration } => self.send_digit(call, digit, duration),
+            Command::Key { call, digit } => self.send_key(call, digit),
             Command::Tone(tone) => self.mixer.set_tone(tone),
             Command::Ring(on) => self.set_ringing(on),
             Command::Conference(calls) => self.mixer.conference = calls,
@@ -359,6 +362,13 @@ impl Studio {
         self.mixer.press(digit.key());
         if let Err(error) = leg.session.send_digit(digit, duration) {
             let _ = self.shared.events.send(AudioEvent::DigitRefused { call, digit, error });
+        }
+    }
+
+    fn send_key(&mut self, call: CallId, digit: Digit) {
+        if let Some(leg) = self.legs.get_mut(&call) {
+            self.mixer.press(digit.key());
+            leg.keys.press(digit.key());
         }
     }
 

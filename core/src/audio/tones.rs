@@ -1,8 +1,8 @@
 //! The tones that a telephone makes itself: ring-back, busy, congestion, call waiting, the ringing of an incoming call,
 //! and the feedback of a pressed key.
 //!
-//! The cadences are those of the Dutch network (ITU-T E.180 supplement 2): 425 Hz. Tones are mixed into the speaker,
-//! never into what is sent: keys travel as RFC 4733 events.
+//! The cadences are those of the Dutch network (ITU-T E.180 supplement 2): 425 Hz. Tones are mixed into the speaker;
+//! what is sent has a tone only where keys go as sound.
 
 use std::f32::consts::TAU;
 

@@ -13,13 +13,11 @@ use toestel_proto::account::{AccountMemory, Query, Target};
 use toestel_proto::account_config::{HostPort, Transport};
 use toestel_proto::codec::{Codec, Suite};
 use toestel_proto::ids::{AccountId, CallId, FlowId};
+use toestel_proto::media::dtmf::TONE;
 use toestel_proto::media::plan::MediaPlan;
 use toestel_proto::media::session::{MediaEvent, MediaStats};
 use toestel_proto::phone::{Event, Input, MediaFact, Output, PhoneSound};
 use toestel_proto::sdp::negotiate::LocalPath;
-
-/// How long a key is heard. The RFC 4733 floor for gateways is 40 ms; telephone menus want 100.
-const DIGIT: Duration = Duration::from_millis(120);
 
 impl Runtime {
     /// Does everything that the machine wants, and lets everyone who watches see where it stands now.
@@ -55,7 +53,8 @@ impl Runtime {
             Output::Media { call, plan } => self.start_media(call, *plan),
             Output::Mute { call, on } => self.media.mute(call, on),
             Output::Conference(calls) => self.media.conference(calls),
-            Output::Digit { call, digit } => self.media.digit(call, digit, DIGIT),
+            Output::Digit { call, digit } => self.media.digit(call, digit, TONE),
+            Output::Tone { call, digit } => self.media.key(call, digit),
             Output::Sound { call, sound } => self.play(call, sound),
             Output::Remember { account, memory } => self.remember(account, *memory),
             Output::Event(event) => self.announce(event),

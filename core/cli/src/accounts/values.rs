@@ -29,6 +29,8 @@ pub enum DtmfArg {
     Rfc4733,
     /// By signalling
     Info,
+    /// As sound
+    Inband,
 }
 
 impl From<CodecArg> for Codec {
@@ -48,6 +50,7 @@ impl From<DtmfArg> for DtmfMode {
             DtmfArg::Auto => Self::Auto,
             DtmfArg::Rfc4733 => Self::Rfc4733,
             DtmfArg::Info => Self::Info,
+            DtmfArg::Inband => Self::Inband,
         }
     }
 }

@@ -14,7 +14,7 @@ pub use detour::LongWay;
 pub use line::{CONNECT_TIMEOUT, FlowNumbers, Query, Target};
 pub use memory::AccountMemory;
 
-use crate::account_config::{AccountConfig, DtmfMode, Transport as ConfigTransport};
+use crate::account_config::{AccountConfig, Transport as ConfigTransport};
 use crate::call::{Profile, Way, Wish};
 use crate::event::Event;
 use crate::ids::{AccountId, FlowId};
@@ -235,7 +235,7 @@ impl Account {
                 codecs: self.config.codecs.clone(),
                 ..MediaSettings::default()
             },
-            info_digits: self.config.dtmf == DtmfMode::Info,
+            dtmf: self.config.dtmf,
             transfers: self.config.transfers,
         }
     }

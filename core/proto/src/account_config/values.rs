@@ -67,13 +67,15 @@ pub enum CallerId {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DtmfMode {
-    /// As telephone-event where the other side offers it, else by INFO.
+    /// As telephone-event where the other side offers it, else by INFO where it takes that, else as sound.
     #[default]
     Auto,
     /// Always as RFC 4733 telephone-event.
     Rfc4733,
     /// Always as SIP INFO.
     Info,
+    /// Always as sound in what is said.
+    Inband,
 }
 
 /// What a feature code does at the PBX.

@@ -14,6 +14,9 @@ pub enum CallError {
     /// Not a tone.
     #[error("'{0}' is not a tone")]
     NotATone(char),
+    /// The account sends tones in one way only, and the far end does not take that one.
+    #[error("the far end takes no tones of the kind that the account sends")]
+    NoTones,
 }
 
 /// What a user can wish for a call.

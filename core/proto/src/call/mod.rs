@@ -15,7 +15,7 @@ mod session_events;
 mod sound;
 mod transfer;
 
-use crate::account_config::TransferPolicy;
+use crate::account_config::{DtmfMode, TransferPolicy};
 use crate::codec::{Codec, Suite};
 use crate::event::Event;
 use crate::ids::{AccountId, CallId};
@@ -69,8 +69,10 @@ pub enum Output {
     Media(Box<MediaPlan>),
     /// Close or open the microphone.
     Mute(bool),
-    /// Send a tone.
+    /// Send a tone as telephone-event.
     Digit(Digit),
+    /// Send a tone as sound, in the place of the microphone.
+    Tone(Digit),
     /// What the user hears that the far end does not send.
     Sound(PhoneSound),
     /// Tell whoever listens.
@@ -233,7 +235,7 @@ impl Call {
             microphone_is_closed: false,
             proven_at: None,
             has_moved: false,
-            digits: Digits::new(profile.info_digits),
+            digits: Digits::new(profile.dtmf),
             transfer: None,
             referred: None,
             transfers: profile.transfers,
@@ -390,6 +392,7 @@ impl Call {
             self.placing.wake(),
             self.transfer.as_ref().and_then(Transfer::wake),
             self.referred.as_ref().and_then(Referred::wake),
+            self.digits.wake().filter(|_| self.is_live()),
             ended.map(|ended| Wake::new(ended + LINGER, "ended call leaves the list")),
         ])
     }
@@ -413,6 +416,8 @@ impl Call {
     /// After every input: what the session says is dealt with, and a new state is announced.
     fn settle(&mut self, turn: &mut Turn<'_>) {
         self.close_microphone();
+        self.drain_session(turn);
+        self.send_digits_due(turn);
         self.drain_session(turn);
         // What the session said may have ended a hold.
         self.close_microphone();
@@ -468,8 +473,8 @@ impl Call {
 pub struct Profile {
     /// Codecs, suites, policy.
     pub media: MediaSettings,
-    /// Tones always go by INFO.
-    pub info_digits: bool,
+    /// How tones go.
+    pub dtmf: DtmfMode,
     /// What is done when the far end transfers us.
     pub transfers: TransferPolicy,
 }

@@ -117,6 +117,7 @@ impl Call {
             return;
         }
         self.progress.answered_at = Some(turn.now);
+        self.digits.handle_answered();
         self.start_media();
     }
 

@@ -66,7 +66,7 @@ pub enum Command {
         /// Which.
         #[serde(default)]
         call: Option<CallId>,
-        /// `0` to `9`, `*`, `#`, `A` to `D`.
+        /// `0` to `9`, `*`, `#`, `A` to `D`; `,`, `;`, `p` and `w` are pauses of two seconds.
         digits: String,
     },
     /// Close or open our microphone towards the far end.
@@ -179,6 +179,9 @@ pub enum Refused {
     /// Not a tone.
     #[error("'{0}' is not a tone. Use 0 to 9, *, # and A to D.")]
     Digit(char),
+    /// The account sends tones in one way only, and the far end does not take that one.
+    #[error("The far end takes no tones as telephone-event. Set the account's tones to auto.")]
+    Tones,
     /// Not a status that a person may refuse a call with.
     #[error("A call cannot be refused with {0}. Use 486 (busy), 480 (not now) or 603 (declined).")]
     RejectCode(u16),
@@ -228,6 +231,7 @@ impl Refused {
             Self::NotConnected(_) => "not_connected",
             Self::Target(_) => "target",
             Self::Digit(_) => "digit",
+            Self::Tones => "tones",
             Self::RejectCode(_) => "reject_code",
             Self::WhichTwo => "which_two",
             Self::ConferenceSize(_) => "conference_size",

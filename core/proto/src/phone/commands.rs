@@ -149,6 +149,7 @@ impl From<CallError> for Refused {
         match error {
             CallError::WrongState(state) => Self::WrongState(state),
             CallError::NotATone(c) => Self::Digit(c),
+            CallError::NoTones => Self::Tones,
         }
     }
 }

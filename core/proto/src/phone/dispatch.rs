@@ -150,6 +150,7 @@ impl Phone {
             call::Output::Media(plan) => self.outputs.push_back(Output::Media { call: id, plan }),
             call::Output::Mute(on) => self.outputs.push_back(Output::Mute { call: id, on }),
             call::Output::Digit(digit) => self.outputs.push_back(Output::Digit { call: id, digit }),
+            call::Output::Tone(digit) => self.outputs.push_back(Output::Tone { call: id, digit }),
             call::Output::Sound(sound) => self.outputs.push_back(Output::Sound { call: id, sound }),
             call::Output::Follow => drop(self.follow(id, now)),
             call::Output::Event(event) => {

@@ -138,6 +138,13 @@ pub enum Output {
         /// Which.
         digit: Digit,
     },
+    /// Send a tone as sound, in the place of the microphone, for [`TONE`](crate::media::dtmf::TONE).
+    Tone {
+        /// In which call.
+        call: CallId,
+        /// Which.
+        digit: Digit,
+    },
     /// What the user hears that the far end does not send.
     Sound {
         /// For which call.

@@ -55,7 +55,13 @@ impl Phone {
             }
             Errand::Transfer { call, target } => {
                 let account = self.account_in(call)?;
-                let to = request_uri(&dialled(account, target)?, account)?;
+                let dialled = dialled(account, target)?;
+                if !dialled.tones.is_empty() {
+                    return Err(Refused::Target(
+                        "Tones behind the number cannot be transferred to.".to_owned(),
+                    ));
+                }
+                let to = request_uri(&dialled, account)?;
                 let by = NameAddr::new(account.address());
                 self.send_away(
                     call,
@@ -111,7 +117,8 @@ impl Phone {
             now,
             random: &mut self.random,
         };
-        let call = Call::outgoing(call_id, id, what, dialled.target, profile, &mut turn);
+        let mut call = Call::outgoing(call_id, id, what, dialled.target, profile, &mut turn);
+        call.dial_on(&dialled.tones);
         self.calls.insert(call_id, call);
         self.turn_to(call_id, now);
         if is_unconnected {

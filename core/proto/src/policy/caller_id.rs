@@ -49,6 +49,7 @@ mod tests {
             kind,
             target: String::new(),
             confirm: Vec::new(),
+            tones: String::new(),
         };
         caller_identity(wish, &dialled, "pbx.example")
     }

@@ -353,7 +353,7 @@ impl World {
             }
             Output::ClosePath(call) => drop(self.lines.remove(&call)),
             Output::Media { call, plan } => self.plan(call, *plan),
-            Output::Digit { call, digit } => self.send_digit(call, digit),
+            Output::Digit { call, digit } | Output::Tone { call, digit } => self.send_digit(call, digit),
             Output::Event(Event::Call { state, .. }) => self.answered |= state == CallState::Active,
             Output::Event(_)
             | Output::Mute { .. }

@@ -27,7 +27,7 @@ impl World {
                     self.complain(format!("phone {host}: {complaint}"));
                 }
             }
-            Output::Digit { call, digit } => {
+            Output::Digit { call, digit } | Output::Tone { call, digit } => {
                 if let Some((host, call)) = self.talker(host, call) {
                     self.later(Duration::from_millis(120), Happening::Tone { host, call, digit });
                 }

@@ -1,7 +1,7 @@
 //! Telephone events (RFC 4733): the sixteen keys as named events in RTP.
 //!
 //! [`event`] is the payload, [`sender`] the queue that gives each key its tone and its gap, [`receiver`] the judge of
-//! which packets are one press. Tones as sound in the speech path are not made or heard here.
+//! which packets are one press. Tones as sound in the speech path are made by whoever encodes it, and not heard.
 
 pub mod event;
 pub mod receiver;
@@ -11,6 +11,10 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::time::Duration;
+
+/// How long a key that is sent sounds, as event or as sound.
+pub const TONE: Duration = Duration::from_millis(120);
 
 /// A key of a telephone, as an event code of RFC 4733 table 7: 0 to 9, `*`, `#`, A to D.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]

@@ -215,6 +215,7 @@ fn tones_go_by_rtp_where_agreed_and_come_from_there() {
     let (mut bench, call, _) = talking();
     let digits = "1*#".to_owned();
     bench.command(Command::Dtmf { call: None, digits }).unwrap();
+    bench.run(SECOND);
     assert_eq!(bench.count(|wish| matches!(wish, Output::Digit { .. })), 3);
     let fact = MediaFact::Digit(crate::media::dtmf::Digit::try_from('5').unwrap());
     bench.input(Input::Media { call, fact });
@@ -236,6 +237,7 @@ fn tones_by_info_go_one_after_the_other() {
     assert!(body(&first).starts_with("Signal=1\r\n"));
     assert!(bench.says_nothing(), "the second waits for the first");
     bench.reply(&first, 200, "b", None);
+    bench.run(SECOND);
     let second = bench.request(Method::Info);
     assert!(body(&second).starts_with("Signal=2\r\n"));
     bench.reply(&second, 200, "b", None);

@@ -9,6 +9,7 @@ mod incoming;
 mod rules;
 mod setup;
 mod several;
+mod tones;
 mod transfers;
 
 use super::*;

@@ -71,6 +71,7 @@ pub(super) fn sip(scheme: &str, rest: &str, plan: &DialPlan) -> Result<Dialled, 
         kind: DialKind::Uri,
         target,
         confirm,
+        tones: String::new(),
     })
 }
 
@@ -88,6 +89,7 @@ fn hostless(scheme: &str, rest: &str, plan: &DialPlan) -> Result<Dialled, DialEr
         kind: DialKind::Uri,
         target: format!("{scheme}:{host}{parameters}"),
         confirm: Vec::new(),
+        tones: String::new(),
     })
 }
 

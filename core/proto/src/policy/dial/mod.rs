@@ -8,6 +8,7 @@ mod country;
 mod link;
 mod number;
 pub mod probe;
+mod tail;
 mod text;
 
 use crate::account_config::AccountConfig;
@@ -58,6 +59,9 @@ pub struct Dialled {
     pub target: String,
     /// What must be confirmed first, each once; empty for most calls.
     pub confirm: Vec<Confirm>,
+    /// Keys and pauses (`,` `;` `p` `w`) to be sent after the answer; empty for most calls.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tones: String,
 }
 
 impl Dialled {
@@ -138,13 +142,23 @@ impl DialPlan {
 /// The reason why it cannot be called.
 pub fn dial(input: &str, plan: &DialPlan) -> Result<Dialled, DialError> {
     let text = text::clean(input)?;
-    match link::scheme(&text) {
+    let is_address = text.contains('@') || link::scheme(&text).is_some();
+    let (text, tones) = tail::split(&text, is_address);
+    let tones = tones.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
+    Ok(Dialled {
+        tones,
+        ..number_in(text, plan)?
+    })
+}
+
+fn number_in(text: &str, plan: &DialPlan) -> Result<Dialled, DialError> {
+    match link::scheme(text) {
         Some(("tel", rest)) => link::tel(rest, plan),
         Some(("callto", rest)) => link::callto(rest, plan),
         Some((scheme @ ("sip" | "sips"), rest)) => link::sip(scheme, rest, plan),
         Some(_) => Err(DialError::ForeignScheme),
-        None if text.contains('@') => link::sip("sip", &text, plan),
-        None => number::dial(&text, plan),
+        None if text.contains('@') => link::sip("sip", text, plan),
+        None => number::dial(text, plan),
     }
 }
 

@@ -44,6 +44,7 @@ fn name(text: &str) -> Result<Dialled, DialError> {
         kind: DialKind::Extension,
         target: text.to_owned(),
         confirm: Vec::new(),
+        tones: String::new(),
     })
 }
 
@@ -96,6 +97,7 @@ fn classify(number: String, plan: &DialPlan) -> Dialled {
             kind: DialKind::Emergency,
             target: number,
             confirm: Vec::new(),
+            tones: String::new(),
         };
     }
     let confirm = reasons(&number, plan);
@@ -109,7 +111,12 @@ fn classify(number: String, plan: &DialPlan) -> Dialled {
     } else {
         number
     };
-    Dialled { kind, target, confirm }
+    Dialled {
+        kind,
+        target,
+        confirm,
+        tones: String::new(),
+    }
 }
 
 /// With an outside-line prefix, both ways to dial it are emergencies.
@@ -141,6 +148,7 @@ fn code(number: String, plan: &DialPlan) -> Dialled {
         kind: DialKind::Code,
         target: number,
         confirm,
+        tones: String::new(),
     }
 }
 

@@ -64,12 +64,15 @@ impl Over {
 pub(super) struct Peer {
     pub(super) allows_update: bool,
     pub(super) supports_timer: bool,
+    /// It said what it takes, and INFO is not among it.
+    pub(super) refuses_info: bool,
 }
 
 impl Peer {
     pub(super) fn learn(&mut self, headers: &Headers) {
         if let Some(methods) = headers.allow() {
             self.allows_update = methods.contains(&Method::Update);
+            self.refuses_info = !methods.contains(&Method::Info);
         }
         self.supports_timer |= headers.supports("timer");
     }

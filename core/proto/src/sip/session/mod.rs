@@ -126,6 +126,11 @@ impl Session {
         is_ours && is_chosen && self.legs.contains_key(&replaces.from_tag)
     }
 
+    /// Whether the other side has said that it does not take INFO.
+    pub fn refuses_info(&self) -> bool {
+        self.live_leg().is_some_and(|leg| leg.peer.refuses_info)
+    }
+
     /// Our Contact is this one from now on. Our next request or response in the dialog tells.
     pub fn move_to(&mut self, contact: NameAddr) {
         self.out.settings.contact = contact;
