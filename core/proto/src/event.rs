@@ -4,7 +4,7 @@
 
 use crate::codec::{Codec, Suite};
 use crate::ids::{AccountId, CallId};
-use crate::view::CallState;
+use crate::view::{CallEnd, CallState};
 use serde::Serialize;
 
 /// One occurrence.
@@ -51,6 +51,9 @@ pub enum Event {
         /// Why, as a sentence.
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+        /// How it ended, once it has: only [`CallEnd::Missed`] is a missed call.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        end: Option<CallEnd>,
     },
     /// Media was agreed, or agreed anew.
     Media {

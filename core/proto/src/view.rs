@@ -99,6 +99,24 @@ impl CallState {
     }
 }
 
+/// How a call ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CallEnd {
+    /// Somebody answered, and it is over.
+    Answered,
+    /// We called, and nobody answered.
+    Unanswered,
+    /// Somebody called, and nobody took it.
+    Missed,
+    /// Somebody called, and another phone of the same people took it or turned it down (RFC 3326).
+    Elsewhere,
+    /// Somebody called, and we turned it down.
+    Refused,
+    /// Somebody called, and we sent the call to somebody else.
+    Forwarded,
+}
+
 /// Who put a call on hold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]

@@ -8,7 +8,6 @@ use crate::net::flow::{Flow, FlowRequest, FlowTransport};
 use crate::net::tls::TlsClient;
 use crate::udp::{DEFAULT_PORTS, MediaSocket};
 use std::net::IpAddr;
-use std::time::Duration;
 use toestel_proto::account::{AccountMemory, Query, Target};
 use toestel_proto::account_config::{HostPort, Transport};
 use toestel_proto::codec::{Codec, Suite};

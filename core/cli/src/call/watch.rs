@@ -95,6 +95,7 @@ impl Watch {
                 state,
                 code,
                 reason,
+                ..
             } if *call == self.call => {
                 self.state = *state;
                 if *state == CallState::Active && self.answered.is_none() {

@@ -3,7 +3,7 @@
 use super::{Call, FirstOffer, Output, PhoneSound, Turn};
 use crate::codec::Direction;
 use crate::sip::msg::StatusCode;
-use crate::view::CallState;
+use crate::view::{CallEnd, CallState};
 
 /// Why a command does not fit the call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -56,6 +56,7 @@ impl Call {
         if let Some(session) = &mut self.session {
             let _ = session.reject(status, None, turn.now);
         }
+        self.let_go = Some(CallEnd::Refused);
         self.ended(Some(status.code()), None, turn.now);
         self.settle(turn);
         Ok(())

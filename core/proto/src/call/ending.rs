@@ -17,6 +17,7 @@ pub(super) fn sentence(ended: &Ended, answered: bool) -> Option<String> {
         EndedBy::Them => match ended.status {
             Some(status) => return Some(from_status(status, &ended.phrase, &ended.warnings)),
             None if answered => return None,
+            None if is_elsewhere(ended) => "Declined elsewhere.",
             None => "The caller hung up.",
         },
         EndedBy::NoResponse => "The PBX did not answer. Check the connection, or try again in a minute.",
@@ -29,6 +30,17 @@ pub(super) fn sentence(ended: &Ended, answered: bool) -> Option<String> {
         EndedBy::Protocol(_) => "The far end broke the rules of call set-up. Tell whoever runs the PBX.",
     };
     Some(sentence.to_owned())
+}
+
+/// Whether another phone of the same people has decided the call (RFC 3326): it took it, or turned it down for all.
+pub(super) fn is_elsewhere(ended: &Ended) -> bool {
+    let decides = |reason: &Reason| match (reason.protocol.to_ascii_uppercase().as_str(), reason.cause) {
+        ("SIP", Some(cause)) => matches!(cause, 200 | 486 | 600 | 603),
+        // "Non-selected user clearing".
+        ("Q.850", cause) => cause == Some(26),
+        _ => false,
+    };
+    ended.by == EndedBy::Them && ended.reasons.iter().any(decides)
 }
 
 /// What is heard when a call that we placed comes to nothing; `None` if we gave it up ourselves.
@@ -46,6 +58,7 @@ fn from_reason(reason: &Reason, answered: bool) -> Option<&'static str> {
     if reason.protocol.eq_ignore_ascii_case("SIP") && reason.cause == Some(200) {
         return Some("Answered elsewhere.");
     }
+
     if !reason.protocol.eq_ignore_ascii_case("Q.850") {
         return None;
     }
@@ -58,6 +71,7 @@ fn from_reason(reason: &Reason, answered: bool) -> Option<&'static str> {
         20 => "That phone is switched off or out of reach.",
         21 => "The call was declined.",
         22 => "That number has changed.",
+        26 => "Answered elsewhere.",
         28 => "That number is not complete. Check it.",
         34 | 42 | 44 | 47 => "All lines are taken. Try again in a minute.",
         50 | 57 | 63 => "This account may not make that call. Ask whoever runs the PBX.",

@@ -28,7 +28,7 @@ use crate::sip::endpoint::ServerKey;
 use crate::sip::msg::{Replaces, Request, Uri};
 use crate::sip::session::{self, Session, Settings};
 use crate::time::{Instant, Wake, earliest};
-use crate::view::{CallDirection, CallState, CallView, HeldBy};
+use crate::view::{CallDirection, CallEnd, CallState, CallView, HeldBy};
 use bytes::Bytes;
 use digits::Digits;
 pub(crate) use media::{Sound, SoundError};
@@ -133,6 +133,8 @@ pub struct Call {
     /// A tone tells that it failed.
     fails_aloud: bool,
     announced: Option<CallState>,
+    /// How an incoming call ended that nobody took here, where that is not just missed.
+    let_go: Option<CallEnd>,
     outputs: VecDeque<Output>,
 }
 
@@ -245,6 +247,7 @@ impl Call {
             is_listed: direction == CallDirection::Out,
             fails_aloud: false,
             announced: None,
+            let_go: None,
             outputs: VecDeque::new(),
         }
     }
@@ -438,7 +441,18 @@ impl Call {
                 state,
                 code,
                 reason,
+                end: (state == CallState::Ended).then(|| self.end()),
             }));
+        }
+    }
+
+    fn end(&self) -> CallEnd {
+        if self.progress.answered_at.is_some() {
+            CallEnd::Answered
+        } else if self.is_outgoing() {
+            CallEnd::Unanswered
+        } else {
+            self.let_go.unwrap_or(CallEnd::Missed)
         }
     }
 

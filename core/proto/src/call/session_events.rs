@@ -7,6 +7,7 @@ use crate::sdp::negotiate::Refusal;
 use crate::sip::endpoint::{Failure, ServerKey};
 use crate::sip::msg::{Method, Request, Response, StatusCode, Warning};
 use crate::sip::session::{self, CommandRefused, Ended, Event as SessionEvent, Phase, Session};
+use crate::view::CallEnd;
 use bytes::Bytes;
 
 impl Call {
@@ -319,6 +320,9 @@ impl Call {
             return;
         }
         let answered = self.progress.answered_at.is_some();
+        if ending::is_elsewhere(ended) {
+            self.let_go = Some(CallEnd::Elsewhere);
+        }
         let was_live = self.is_live();
         let reason = ending::sentence(ended, answered);
         self.ended(ended.status.map(StatusCode::code), reason, turn.now);

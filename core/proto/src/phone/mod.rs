@@ -21,7 +21,7 @@ mod transfer;
 
 pub use crate::call::{MediaFact, PhoneSound};
 pub use crate::event::Event;
-pub use crate::view::{AccountView, CallDirection, CallState, CallView, HeldBy, View};
+pub use crate::view::{AccountView, CallDirection, CallEnd, CallState, CallView, HeldBy, View};
 pub use command::{Accepted, Command, Others, Refused};
 pub use conference::CONFERENCE_LIMIT;
 pub use io::{Input, Output};

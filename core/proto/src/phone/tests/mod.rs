@@ -6,6 +6,7 @@ mod calls;
 mod changes;
 mod flows;
 mod incoming;
+mod missed;
 mod rules;
 mod setup;
 mod several;

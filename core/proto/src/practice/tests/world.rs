@@ -165,6 +165,7 @@ impl World {
                 state: CallState::Ended,
                 code,
                 reason,
+                ..
             } if *other == call => Some((*code, reason.clone())),
             _ => None,
         })
