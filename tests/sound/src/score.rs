@@ -75,7 +75,7 @@ pub fn find(piece: &[i16], recording: &[i16], from: usize, most: usize) -> (usiz
     };
     // Every fourth sample first: below 3.4 kHz the peak is wider than that.
     let (rough, _) = best(&mut (from..=from + most).step_by(4));
-    best(&mut (rough.saturating_sub(4)..=rough + 4))
+    best(&mut (rough.saturating_sub(4).max(from)..=rough + 4))
 }
 
 /// The delay of each 300 ms of `said` in `heard`, in ms, and how alike it is.
@@ -117,6 +117,14 @@ pub fn longest_silence(pcm: &[i16]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_is_found_before_where_the_search_begins() {
+        let recording = babble(6, 1.0);
+        // The piece begins two samples before: the nearest place that is allowed is the first.
+        let piece = &recording[9_998..9_998 + 4_800];
+        assert_eq!(find(piece, &recording, 10_000, 400).0, 10_000);
+    }
 
     #[test]
     fn a_delayed_and_softer_copy_is_found_where_it_is() {
