@@ -1,7 +1,12 @@
-//! Calls that change hands, with Asterisk, and with baresip through Kamailio.
+//! Calls that change hands, with Asterisk, and with linphone through Kamailio.
+
+use std::sync::Arc;
 
 use serde_json::json;
-use toestel_peers::agent::SOON;
+use toestel_peers::agent::{Account, Agent, SOON};
+use toestel_peers::kamailio::Kamailio;
+use toestel_peers::lab::Lab;
+use toestel_peers::linphone::Linphone;
 use toestel_peers::office::{office, talk};
 
 #[test]
@@ -84,4 +89,93 @@ fn the_exchange_sends_us_elsewhere_once_we_agree() {
     us.call_is(second, "active");
     us.call_is(first, "ended");
     us.stats_where(SOON, |stats| stats["received"].as_u64() > Some(50));
+}
+
+#[test]
+fn another_make_of_phone_is_sent_to_somebody_else() {
+    let (lab, kamailio, mut us, mut other) = direct("linphone-sent");
+    let mut linphone = Linphone::start(&lab, &kamailio, "302");
+    linphone.dial("301");
+    let call = us.is_rung();
+    us.order("answer");
+    us.call_is(call, "active");
+    us.tell(json!({ "cmd": "transfer", "target": "303" }));
+    other.is_rung();
+    us.event_where("transfer", SOON, |event| event["state"] == "trying");
+    other.order("answer");
+    us.event_where("transfer", SOON, |event| event["state"] == "done");
+    us.call_is(call, "ended");
+    other.stats_where(SOON, |stats| stats["received"].as_u64() > Some(50));
+}
+
+#[test]
+fn another_make_of_phone_takes_our_place_in_a_call_with_somebody_else() {
+    let (lab, kamailio, mut us, mut other) = direct("linphone-joins");
+    let mut linphone = Linphone::start(&lab, &kamailio, "302");
+    linphone.dial("301");
+    let first = us.is_rung();
+    us.order("answer");
+    us.call_is(first, "active");
+    let second = us.consults(&mut other, "303");
+    us.order("join");
+    let replaced = other.event_where("incoming", SOON, |event| event["replaces"].is_i64());
+    other.call_is(replaced["replaces"].as_i64().unwrap(), "ended");
+    us.event_where("transfer", SOON, |event| event["state"] == "done");
+    us.call_is(first, "ended");
+    us.call_is(second, "ended");
+    other.stats_where(SOON, |stats| stats["received"].as_u64() > Some(50));
+}
+
+#[test]
+fn another_make_of_phone_sends_us_to_somebody_else() {
+    let (lab, kamailio, mut us, mut other) = direct("linphone-sends");
+    let mut linphone = Linphone::start(&lab, &kamailio, "302");
+    linphone.dial("301");
+    let first = us.is_rung();
+    us.order("answer");
+    linphone.is_answered();
+    linphone.say("transfer 1 sip:303@sip.test");
+    let asked = us.event("transfer_asked");
+    assert_eq!(asked["to"], "303");
+    us.order("accept_transfer");
+    other.is_rung();
+    other.order("answer");
+    us.call_is(first, "ended");
+    talk(&mut us, &mut other);
+}
+
+#[test]
+fn another_make_of_phone_hands_us_over_after_a_word_with_somebody_else() {
+    let (lab, kamailio, mut us, mut other) = direct("linphone-hands-over");
+    let mut linphone = Linphone::start(&lab, &kamailio, "302");
+    linphone.dial("301");
+    let first = us.is_rung();
+    us.order("answer");
+    linphone.is_answered();
+    linphone.say("pause");
+    us.call_is(first, "held");
+    linphone.dial("303");
+    let theirs = other.is_rung();
+    other.order("answer");
+    linphone.is_answered();
+    linphone.say("transfer 1 --to-call 2");
+    us.event("transfer_asked");
+    us.order("accept_transfer");
+    let replaced = other.event_where("incoming", SOON, |event| event["replaces"].is_i64());
+    assert_eq!(replaced["replaces"].as_i64(), Some(theirs));
+    other.call_is(theirs, "ended");
+    us.call_is(first, "ended");
+    talk(&mut us, &mut other);
+}
+
+/// Our phones 301 and 303 at a Kamailio, through which calls go from one phone to the other.
+fn direct(name: &str) -> (Arc<Lab>, Kamailio, Agent, Agent) {
+    let lab = Lab::new(name);
+    let kamailio = Kamailio::start(&lab);
+    let [us, other] = ["301", "303"].map(|user| {
+        let mut phone = Agent::start_in(&lab, &lab.home, &Account::at_kamailio(&lab, user), user);
+        phone.event("registered");
+        phone
+    });
+    (lab, kamailio, us, other)
 }

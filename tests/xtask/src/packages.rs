@@ -47,6 +47,7 @@ pub const PEERS: Need = Need {
         "kamailio",
         "kamailio-outbound-modules",
         "kamailio-tls-modules",
+        "linphone-cli",
         "mmdebstrap",
         "pulseaudio",
         "pulseaudio-utils",
@@ -65,7 +66,7 @@ pub const PEERS: Need = Need {
 /// What the bench needs besides: the other phones and their way to the sound server.
 pub const BENCH: Need = Need {
     what: "the bench of peers",
-    apt: &["libasound2-plugins", "linphone-cli"],
+    apt: &["libasound2-plugins"],
     dnf: &[],
     pacman: &[],
     zypper: &[],

@@ -132,7 +132,11 @@ pub const ALL: &[Suite] = &[
         needs: &[BUILD, PEERS],
         runs: Runs::Both,
         hindrance: no_namespaces,
-        ..suite("peers", "real servers and clients: Asterisk, Kamailio, baresip", peers)
+        ..suite(
+            "peers",
+            "real servers and clients: Asterisk, Kamailio, baresip, linphone",
+            peers,
+        )
     },
 ];
 

@@ -8,11 +8,7 @@ use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 use std::time::{Duration, SystemTime};
-
-use rustix::fs::{Mode, OFlags};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use super::settings;
 use super::usage::Usage;
@@ -20,6 +16,7 @@ use crate::agent;
 use crate::lab::{Lab, PBX};
 use crate::process::poll;
 use crate::pulse::Pulse;
+use crate::terminal::{give_terminal, listen};
 
 /// Which phone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,32 +171,4 @@ impl Drop for Phone {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Gives `command` a terminal, and returns the user's side of it.
-fn give_terminal(command: &mut Command) -> File {
-    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("the system has terminals");
-    grantpt(&ours).and_then(|()| unlockpt(&ours)).expect("it is ours");
-    let name = ptsname(&ours, Vec::new()).expect("it has a name");
-    let theirs = rustix::fs::open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).expect("it can be opened");
-    let share = || theirs.try_clone().expect("a terminal can be shared");
-    command.stdin(share()).stdout(share()).stderr(share());
-    File::from(ours)
-}
-
-/// Keeps what the phone prints. Asterisk asks every client for a certificate, and linphonec then asks its user for the
-/// password of one that it does not have.
-fn listen(mut output: Box<dyn Read + Send>, mut answers: File, printed: Arc<Mutex<String>>) {
-    thread::spawn(move || {
-        let mut bytes = [0; 4096];
-        while let Ok(read) = output.read(&mut bytes)
-            && read > 0
-        {
-            let text = String::from_utf8_lossy(&bytes[..read]).into_owned();
-            if text.contains("Password for (null)") {
-                let _ = writeln!(answers, "none");
-            }
-            printed.lock().unwrap_or_else(PoisonError::into_inner).push_str(&text);
-        }
-    });
 }
