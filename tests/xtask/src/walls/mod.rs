@@ -2,6 +2,7 @@
 //!
 //! The shape that they keep is told in ARCHITECTURE.md.
 
+mod doors;
 mod modules;
 mod names;
 mod tree;
@@ -17,6 +18,7 @@ pub fn check(root: &Path) -> Result<()> {
     let mut breaches = tree::breaches()?;
     breaches.extend(modules::breaches(&sources));
     breaches.extend(names::breaches(&sources));
+    breaches.extend(doors::breaches(&sources));
     if breaches.is_empty() {
         Ok(())
     } else {
