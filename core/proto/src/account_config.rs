@@ -13,7 +13,7 @@ mod rules;
 mod values;
 
 pub use error::{AccountError, AccountWarning};
-pub use values::{CallerId, DtmfMode, Feature, HostPort, Pin, Roots, TransferPolicy, Transport};
+pub use values::{CallerId, DtmfMode, Feature, HostPort, MessageWaiting, Pin, Roots, TransferPolicy, Transport};
 
 use crate::codec::{Codec, MediaPolicy};
 use rules::{check_code, check_host, check_text, check_voicemail};
@@ -83,6 +83,12 @@ pub struct AccountConfig {
     /// What is done when the far end of a call transfers us.
     #[serde(default)]
     pub transfers: TransferPolicy,
+    /// Whether waiting messages are asked for.
+    #[serde(default)]
+    pub message_waiting: MessageWaiting,
+    /// The address of the list that the PBX keeps of this account's lamps (RFC 4662): they are asked for all at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lamp_list: Option<String>,
     /// The codes that the PBX understands. They are configurable at every PBX, so none is assumed.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub feature_codes: BTreeMap<Feature, String>,
@@ -111,6 +117,8 @@ impl AccountConfig {
             codecs: default_codecs(),
             dtmf: DtmfMode::default(),
             transfers: TransferPolicy::default(),
+            message_waiting: MessageWaiting::default(),
+            lamp_list: None,
             feature_codes: BTreeMap::new(),
         }
     }
@@ -219,6 +227,9 @@ impl AccountConfig {
     fn validate_dialling(&self) -> Result<(), AccountError> {
         if let Some(voicemail) = &self.voicemail {
             check_voicemail(voicemail)?;
+        }
+        if let Some(list) = &self.lamp_list {
+            check_text("list of lamps", list, char::is_whitespace)?;
         }
         if self.country.len() != 2 || !self.country.bytes().all(|byte| byte.is_ascii_uppercase()) {
             return Err(AccountError::BadCountry(self.country.clone()));

@@ -4,7 +4,7 @@
 
 use crate::codec::{Codec, Suite};
 use crate::ids::{AccountId, CallId};
-use crate::view::{CallEnd, CallState};
+use crate::view::{CallEnd, CallState, LampKind, LampState, Messages};
 use serde::Serialize;
 
 /// One occurrence.
@@ -95,6 +95,31 @@ pub enum Event {
         call: CallId,
         /// Whom we are to call.
         to: String,
+    },
+    /// The PBX told what waits in the mailbox, and it is news.
+    Messages {
+        /// Whose mailbox.
+        account: AccountId,
+        /// What waits.
+        #[serde(flatten)]
+        messages: Messages,
+    },
+    /// What is known of somebody changed.
+    Lamp {
+        /// By which account it is known.
+        account: AccountId,
+        /// What is asked.
+        kind: LampKind,
+        /// Of whom.
+        target: String,
+        /// What is known.
+        state: LampState,
+        /// With whom they talk or who calls them.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        remote: Option<String>,
+        /// Why nothing is known, as a sentence; or what they say of themselves.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// Something that the user should know and that ended nothing.
     Warning {

@@ -19,6 +19,7 @@ pub mod codec;
 pub mod event;
 pub mod hex;
 pub mod ids;
+pub mod lines;
 pub mod master_key;
 pub mod media;
 pub mod nat;

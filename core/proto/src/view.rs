@@ -2,7 +2,7 @@
 
 use crate::codec::Suite;
 use crate::ids::{AccountId, CallId};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The whole phone.
 #[derive(Clone, PartialEq, Debug, Default, Serialize)]
@@ -15,6 +15,8 @@ pub struct View {
     pub calls: Vec<CallView>,
     /// The calls that are in a conference with each other; empty where there is none.
     pub conference: Vec<CallId>,
+    /// Whose state is asked for, in the order of accounts and names.
+    pub lamps: Vec<LampView>,
 }
 
 /// One account.
@@ -30,6 +32,8 @@ pub struct AccountView {
     pub last_proven_ms: Option<u64>,
     /// Why it is not registered: a sentence.
     pub reason: Option<String>,
+    /// What waits in its mailbox; `null` while the PBX has not said.
+    pub messages: Option<Messages>,
 }
 
 /// One call.
@@ -141,4 +145,69 @@ impl HeldBy {
             (true, true) => Self::Both,
         }
     }
+}
+
+/// What waits in a mailbox (RFC 3842).
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize)]
+pub struct Messages {
+    /// Something waits: the lamp. Some PBXs tell no more than this.
+    pub waiting: bool,
+    /// Voice messages that nobody has heard.
+    pub new: u32,
+    /// Voice messages that were heard and kept.
+    pub old: u32,
+    /// How many of the new ones are urgent.
+    pub urgent: u32,
+}
+
+/// What is asked about somebody.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LampKind {
+    /// Whether they are in a call (RFC 4235).
+    Dialog,
+    /// Whether they are there (RFC 3856).
+    Presence,
+    /// What waits in a mailbox (RFC 3842).
+    Mwi,
+}
+
+/// One lamp beside a name.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct LampView {
+    /// By which account it is asked for.
+    pub account: AccountId,
+    /// What is asked.
+    pub kind: LampKind,
+    /// Of whom: as the user named them, or as the PBX's list does.
+    pub target: String,
+    /// What is known.
+    pub state: LampState,
+    /// With whom they talk or who calls them, where the PBX says so.
+    pub remote: Option<String>,
+    /// Why nothing is known, as a sentence; or what they say of themselves.
+    pub reason: Option<String>,
+}
+
+/// What is known of somebody.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LampState {
+    /// The account is not registered, so nobody can tell us.
+    NotConnected,
+    /// The PBX has not said yet, does not say, or said something that cannot be read.
+    #[default]
+    Unknown,
+    /// It was known, and the PBX has not renewed it in time.
+    Stale,
+    /// Free.
+    Idle,
+    /// Somebody calls them.
+    Ringing,
+    /// They are in a call, or make one.
+    Busy,
+    /// They are in a call that is on hold.
+    Held,
+    /// They are not there, or do not want to be called.
+    Away,
 }

@@ -181,6 +181,7 @@ impl Account {
             registered: self.registration.is_registered(now),
             last_proven_ms: age,
             reason: self.status.reason.clone(),
+            messages: None,
         }
     }
 

@@ -119,6 +119,17 @@ pub enum TransferPolicy {
     Refuse,
 }
 
+/// Whether the PBX is asked what waits in the mailbox.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MessageWaiting {
+    /// Where it does not tell by itself.
+    #[default]
+    Auto,
+    /// Never: only what it tells by itself is shown.
+    Unasked,
+}
+
 impl HostPort {
     pub(super) fn validate(&self, field: &'static str) -> Result<(), AccountError> {
         check_host(field, &self.host)?;

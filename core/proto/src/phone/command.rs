@@ -4,6 +4,8 @@
 //! command line's JSON, the desktop's generated bindings and the scenarios of the simulated world.
 
 use crate::ids::{AccountId, CallId};
+use crate::lines::LampRefused;
+use crate::view::LampKind;
 use serde::{Deserialize, Serialize};
 
 /// One request to the phone. Where `call` is left out, the only live call is meant.
@@ -115,6 +117,28 @@ pub enum Command {
         #[serde(default)]
         call: Option<CallId>,
     },
+    /// Show what somebody does, as long as the phone runs.
+    Subscribe {
+        /// What is to be known.
+        kind: LampKind,
+        /// Of whom: an extension or an address. For waiting messages the own mailbox where left out.
+        #[serde(default)]
+        target: Option<String>,
+        /// By which account; the first one where left out.
+        #[serde(default)]
+        account: Option<AccountId>,
+    },
+    /// Show it no more.
+    Unsubscribe {
+        /// What.
+        kind: LampKind,
+        /// Of whom, as in [`Command::Subscribe`].
+        #[serde(default)]
+        target: Option<String>,
+        /// By which account; the first one where left out.
+        #[serde(default)]
+        account: Option<AccountId>,
+    },
     /// Register now, without waiting for a back-off.
     Register {
         /// Which; all where left out.
@@ -194,11 +218,14 @@ pub enum Refused {
     /// As many calls as the phone holds are live.
     #[error("There are {0} calls already. End one first.")]
     TooManyCalls(usize),
+    /// Somebody's state cannot be asked for.
+    #[error("{0}")]
+    Lamp(#[from] LampRefused),
 }
 
 impl Command {
     /// The word in `cmd` of each.
-    pub const NAMES: [&str; 16] = [
+    pub const NAMES: [&str; 18] = [
         "dial",
         "answer",
         "reject",
@@ -213,6 +240,8 @@ impl Command {
         "join",
         "accept_transfer",
         "refuse_transfer",
+        "subscribe",
+        "unsubscribe",
         "register",
         "unregister",
     ];
@@ -236,6 +265,9 @@ impl Refused {
             Self::WhichTwo => "which_two",
             Self::ConferenceSize(_) => "conference_size",
             Self::TooManyCalls(_) => "too_many_calls",
+            Self::Lamp(LampRefused::TooMany(_)) => "too_many_lamps",
+            Self::Lamp(LampRefused::NotAsked) => "not_subscribed",
+            Self::Lamp(_) => "lamp_target",
         }
     }
 }

@@ -60,10 +60,17 @@ impl Phone {
             Command::RefuseTransfer { call } => {
                 self.on_call(call, Call::is_asked, now, |call, turn| call.stay(turn))?;
             }
+            Command::Subscribe { kind, target, account } => {
+                self.subscribe(kind, target.as_deref(), account, now)?;
+            }
+            Command::Unsubscribe { kind, target, account } => {
+                self.unsubscribe(kind, target.as_deref(), account, now)?;
+            }
             Command::Register { account } => {
                 self.on_accounts(account, |account, random| account.register(now, random))?;
             }
             Command::Unregister { account } => {
+                self.leave_lines(account, now);
                 self.on_accounts(account, |account, random| account.unregister(now, random))?;
             }
         }

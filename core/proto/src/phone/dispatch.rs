@@ -70,6 +70,10 @@ impl Phone {
                 moved = true;
                 self.handle_account(id, output, now);
             }
+            while let Some(output) = self.lines.poll_output() {
+                moved = true;
+                self.handle_lines(output, now);
+            }
             while let Some((id, output)) = next_of(&mut self.calls, Call::poll_output) {
                 moved = true;
                 self.handle_call(id, output, now);
@@ -133,8 +137,14 @@ impl Phone {
             account::Output::Register(request) => self.ask(Asker::Registration(id), id, *request, now),
             account::Output::Remember(memory) => self.outputs.push_back(Output::Remember { account: id, memory }),
             account::Output::LongWay => self.ask_waiting(id, now),
-            account::Output::Moved => self.move_calls(id, now),
-            account::Output::Event(event) => self.outputs.push_back(Output::Event(event)),
+            account::Output::Moved => {
+                self.move_calls(id, now);
+                self.move_lines(id, now);
+            }
+            account::Output::Event(event) => {
+                self.light_or_darken(&event, now);
+                self.outputs.push_back(Output::Event(event));
+            }
         }
     }
 
@@ -270,6 +280,7 @@ impl Phone {
                 }
             }
             Asker::Call(id, request_id) => self.handle_call_response(id, request_id, request, response, now),
+            Asker::Line(line) => self.handle_line_response(line, request, &response, now),
         }
     }
 
@@ -315,6 +326,7 @@ impl Phone {
             Asker::Call(id, request_id) => {
                 self.with_call(id, now, |call, turn| call.handle_failed(request_id, why, turn))
             }
+            Asker::Line(line) => self.lines.handle_failed(line, request, why, now, &mut self.random),
         }
     }
 
@@ -338,6 +350,7 @@ impl Phone {
                 .filter(|id| self.calls.get(id).map(Call::account) == served_by);
             match call {
                 Some(id) => self.with_call(id, now, |call, turn| call.handle_request(key, request, turn)),
+                None if self.is_for_lines(served_by, key, &request, now) => {}
                 None => self.answer(&key, &request, StatusCode::NO_SUCH_CALL, now),
             }
             return;
@@ -350,7 +363,7 @@ impl Phone {
             (Some((account, true)), Method::Invite) => self.handle_invite(account, key, request, now),
             (Some(_), Method::Options) => self.answer_options(&key, &request, now),
             (Some(_), Method::Refer) => self.answer(&key, &request, StatusCode::FORBIDDEN, now),
-            (Some(_), Method::Notify) => self.answer_notify(&key, &request, now),
+            (Some((account, true)), Method::Notify) => self.answer_notify(account, &key, &request, now),
             (Some(_), Method::Bye | Method::Prack | Method::Update | Method::Info) => {
                 self.answer(&key, &request, StatusCode::NO_SUCH_CALL, now);
             }
@@ -399,7 +412,7 @@ impl Phone {
         }
     }
 
-    fn answer(&mut self, key: &ServerKey, request: &Request, status: StatusCode, now: Instant) {
+    pub(super) fn answer(&mut self, key: &ServerKey, request: &Request, status: StatusCode, now: Instant) {
         let response = Response::to(request, status).with_to_tag(self.random.token(8));
         let _ = self.endpoint.respond(key, &response, now);
     }
@@ -411,20 +424,6 @@ impl Phone {
         response.headers.set(HeaderName::Accept, "application/sdp");
         response.headers.set(HeaderName::Supported, CAPABILITIES.supported());
         let _ = self.endpoint.respond(key, &response, now);
-    }
-
-    /// Many PBXs tell of waiting messages without being asked; every other unasked NOTIFY is refused.
-    fn answer_notify(&mut self, key: &ServerKey, request: &Request, now: Instant) {
-        let waiting = request
-            .headers
-            .event()
-            .is_some_and(|event| event.package == "message-summary");
-        let status = if waiting {
-            StatusCode::OK
-        } else {
-            StatusCode::NO_SUCH_CALL
-        };
-        self.answer(key, request, status, now);
     }
 }
 

@@ -11,6 +11,7 @@ mod dispatch;
 mod focus;
 mod io;
 mod leaving;
+mod lines;
 mod long_way;
 mod moved;
 mod place;
@@ -21,7 +22,9 @@ mod transfer;
 
 pub use crate::call::{MediaFact, PhoneSound};
 pub use crate::event::Event;
-pub use crate::view::{AccountView, CallDirection, CallEnd, CallState, CallView, HeldBy, View};
+pub use crate::view::{
+    AccountView, CallDirection, CallEnd, CallState, CallView, HeldBy, LampKind, LampState, LampView, Messages, View,
+};
 pub use command::{Accepted, Command, Others, Refused};
 pub use conference::CONFERENCE_LIMIT;
 pub use io::{Input, Output};
@@ -33,6 +36,7 @@ use crate::account_config::{AccountConfig, AccountError};
 use crate::call::{Call, Turn};
 use crate::codec::{Codec, Suite};
 use crate::ids::{AccountId, CallId, FlowId};
+use crate::lines::{LineId, Lines};
 use crate::media::session::MediaStats;
 use crate::random::Random;
 use crate::secret::Secret;
@@ -53,6 +57,7 @@ pub struct Phone {
     endpoint: Endpoint,
     accounts: BTreeMap<AccountId, Account>,
     calls: BTreeMap<CallId, Call>,
+    lines: Lines,
     /// Whose request each client transaction carries.
     asked: BTreeMap<ClientKey, Asker>,
     /// The calls whose INVITE was answered: its 2xx may come again, from another branch too, as long as they are kept.
@@ -94,6 +99,8 @@ pub struct Load {
     pub requests: usize,
     /// Calls that came in and are not decided.
     pub ringing: usize,
+    /// Subscriptions to the state of others.
+    pub lines: usize,
 }
 
 /// A request of an account that cannot be sent yet.
@@ -109,6 +116,7 @@ struct Waiting {
 enum Asker {
     Registration(AccountId),
     Call(CallId, RequestId),
+    Line(LineId),
 }
 
 impl Phone {
@@ -120,6 +128,7 @@ impl Phone {
             endpoint,
             accounts: BTreeMap::new(),
             calls: BTreeMap::new(),
+            lines: Lines::default(),
             asked: BTreeMap::new(),
             answered: BTreeMap::new(),
             ringing: BTreeMap::new(),
@@ -160,6 +169,7 @@ impl Phone {
         let mut account = Account::new(id, config, password, memory, &mut self.random);
         account.register(now, &mut self.random);
         self.accounts.insert(id, account);
+        self.watch_for(id);
         self.settle(now);
         Ok(id)
     }
@@ -168,6 +178,7 @@ impl Phone {
     pub fn remove_account(&mut self, id: AccountId, now: Instant) {
         self.hang_up_all(|call| call.account() == id, now);
         if let Some(account) = self.accounts.get_mut(&id) {
+            self.lines.take_leave(id, now);
             account.unregister(now, &mut self.random);
             self.leaving.insert(id);
         }
@@ -210,6 +221,7 @@ impl Phone {
                 random: &mut self.random,
             });
         }
+        self.lines.handle_timeout(now, &mut self.random);
         self.settle(now);
     }
 
@@ -224,17 +236,23 @@ impl Phone {
     pub fn poll_wake(&self) -> Option<Wake> {
         let accounts = self.accounts.values().map(Account::poll_wake);
         let calls = self.calls.values().map(Call::poll_wake);
-        earliest(std::iter::once(self.endpoint.poll_wake()).chain(accounts).chain(calls))
+        let others = [self.endpoint.poll_wake(), self.lines.poll_wake()];
+        earliest(others.into_iter().chain(accounts).chain(calls))
     }
 
     /// Where everything stands.
     pub fn view(&self, now: Instant) -> View {
-        let accounts: Vec<AccountView> = self.accounts.values().map(|account| account.view(now)).collect();
+        let accounts: Vec<AccountView> = self
+            .accounts
+            .values()
+            .map(|account| self.account_view(account, now))
+            .collect();
         View {
             registered: accounts.iter().any(|account| account.registered),
             accounts,
             calls: self.calls.values().filter_map(|call| call.view(now)).collect(),
             conference: self.conference.iter().copied().collect(),
+            lamps: self.lines.lamps(),
         }
     }
 
@@ -251,7 +269,8 @@ impl Phone {
     /// Ends every call and takes every registration back; [`Phone::is_quiet`] tells when that is done.
     pub fn say_farewell(&mut self, now: Instant) {
         self.hang_up_all(|_| true, now);
-        for account in self.accounts.values_mut() {
+        for (id, account) in &mut self.accounts {
+            self.lines.take_leave(*id, now);
             account.unregister(now, &mut self.random);
         }
         self.settle(now);
@@ -271,6 +290,7 @@ impl Phone {
             server_transactions,
             requests: [self.asked.len(), self.answered.len(), self.waiting.len()].iter().sum(),
             ringing: self.ringing.len(),
+            lines: self.lines.count(),
         }
     }
 

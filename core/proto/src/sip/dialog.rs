@@ -90,6 +90,14 @@ impl Dialog {
         })
     }
 
+    /// The subscriber's dialog, from a NOTIFY that overtook the 2xx (RFC 6665 4.4.1). `cseq` is that of the SUBSCRIBE.
+    pub fn subscriber(notify: &Request, cseq: u32) -> Result<Self, NoDialog> {
+        let tag = notify.to.tag().ok_or(NoDialog::NoTag)?.to_owned();
+        let mut dialog = Self::uas(notify, &tag)?;
+        dialog.local_cseq = cseq;
+        Ok(dialog)
+    }
+
     /// Its identity.
     pub fn id(&self) -> DialogId {
         let tag = |address: &NameAddr| address.tag().unwrap_or_default().to_owned();

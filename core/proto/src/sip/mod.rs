@@ -15,6 +15,7 @@ pub mod register;
 mod server;
 mod server_invite;
 pub mod session;
+pub mod subscribe;
 pub mod timers;
 mod transactions;
 pub mod transfer;

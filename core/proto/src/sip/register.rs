@@ -17,7 +17,7 @@ use super::msg::{NameAddr, Request, Response, StatusCode, Uri};
 use crate::ids::FlowId;
 use crate::random::Random;
 use crate::time::{Instant, Wake, earliest};
-use backoff::Backoff;
+pub(super) use backoff::Backoff;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;

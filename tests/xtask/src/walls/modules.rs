@@ -49,6 +49,7 @@ const CRATES: [Crate; 2] = [
                     "contacts",
                     "diagnostics",
                     "history",
+                    "lines",
                     "policy",
                     "practice",
                     "provisioning",

@@ -6,6 +6,7 @@ mod calls;
 mod changes;
 mod flows;
 mod incoming;
+mod lines;
 mod missed;
 mod rules;
 mod setup;
@@ -14,7 +15,7 @@ mod tones;
 mod transfers;
 
 use super::*;
-use crate::account_config::{AccountConfig, Transport};
+use crate::account_config::{AccountConfig, MessageWaiting, Transport};
 use crate::codec::MediaPolicy;
 use crate::ids::FlowId;
 use crate::sdp::negotiate::LocalPath;
@@ -450,6 +451,7 @@ impl Dialog {
 pub(super) fn plain() -> AccountConfig {
     let mut config = AccountConfig::new("pbx.example", "1001");
     config.media = MediaPolicy::Off;
+    config.message_waiting = MessageWaiting::Unasked;
     config
 }
 

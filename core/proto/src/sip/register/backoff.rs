@@ -22,7 +22,7 @@ const LONGEST_AFTER_SHORT_LIFE: Duration = Duration::from_secs(30);
 
 /// Failures in a row.
 #[derive(Debug, Default)]
-pub(super) struct Backoff {
+pub(in crate::sip) struct Backoff {
     failures: u32,
     short_lives: u32,
 }
