@@ -179,6 +179,10 @@ impl Wire {
                     self.with_stream(StreamKeepalive::handle_message);
                     self.read(parse::framed(&bytes));
                 }
+                Ok(Frame::Skipped(refusal)) => {
+                    self.with_stream(StreamKeepalive::handle_message);
+                    self.outputs.push_back(Output::Refused(refusal));
+                }
                 Err(refusal) => {
                     let why = format!(
                         "The server sent what is not SIP ({}); the connection was closed.",

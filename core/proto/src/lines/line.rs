@@ -193,9 +193,7 @@ impl Line {
             }
             Err(why) => {
                 tracing::debug!(kind = ?self.kind, %why, "a document about somebody's state cannot be used");
-                self.lamps
-                    .values_mut()
-                    .for_each(|lamp| lamp.lose(format!("The PBX sent a document that is {why}.")));
+                self.darken(&why.to_string());
                 None
             }
         }
@@ -209,6 +207,13 @@ impl Line {
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.refetch_at.take_if(|at| *at <= now).is_some() {
             self.subscription.refetch();
+        }
+    }
+
+    /// Something came that cannot be read.
+    pub fn darken(&mut self, why: &str) {
+        for lamp in self.lamps.values_mut() {
+            lamp.lose(format!("The PBX told what cannot be read: {why}."));
         }
     }
 

@@ -22,7 +22,8 @@ use crate::ids::AccountId;
 use crate::random::Random;
 use crate::sip::auth::Retry;
 use crate::sip::endpoint::{Failure, ServerKey};
-use crate::sip::msg::{Request, Response};
+use crate::sip::msg::{HeaderName, Request, Response};
+use crate::sip::parse::Refusal;
 use crate::sip::subscribe::{self, Standing, Way};
 use crate::time::{Instant, Wake, earliest};
 use crate::view::{LampKind, LampView};
@@ -146,6 +147,20 @@ impl Lines {
             self.pursue(account, now, random);
         }
         true
+    }
+
+    /// Something came by `account` that was too long to be read, or broken: if it was a NOTIFY of ours, nothing is known.
+    pub fn handle_refused(&mut self, account: AccountId, refusal: &Refusal, now: Instant) {
+        let mut heads = refusal.recovered();
+        let call_id = heads
+            .find(|(name, _)| **name == HeaderName::CallId)
+            .map(|(_, value)| value.trim());
+        let mut lines = self.lines.values_mut();
+        let is_meant = |line: &&mut Line| line.account == account && Some(line.subscription.call_id()) == call_id;
+        if let Some(line) = lines.find(is_meant) {
+            line.darken(refusal.why);
+            self.collect(now);
+        }
     }
 
     /// The final response to a SUBSCRIBE. `retry` are the credentials that answer a challenge.

@@ -133,7 +133,10 @@ impl Phone {
             account::Output::FlowLost(flow) => self.endpoint.handle_flow_lost(flow, now),
             account::Output::Transmit(flow, bytes) => self.outputs.push_back(Output::Transmit { flow, bytes }),
             account::Output::Message(flow, message) => self.handle_message(&flow, *message, now),
-            account::Output::Refused(flow, refusal) => self.endpoint.handle_refusal(&flow, &refusal),
+            account::Output::Refused(flow, refusal) => {
+                self.lines.handle_refused(id, &refusal, now);
+                self.endpoint.handle_refusal(&flow, &refusal);
+            }
             account::Output::Register(request) => self.ask(Asker::Registration(id), id, *request, now),
             account::Output::Remember(memory) => self.outputs.push_back(Output::Remember { account: id, memory }),
             account::Output::LongWay => self.ask_waiting(id, now),

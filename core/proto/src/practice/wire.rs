@@ -51,6 +51,7 @@ impl Wire {
                 Ok(Frame::Ping) => heard.push(Heard::Answer(PONG.to_vec())),
                 Ok(Frame::Pong) => {}
                 Ok(Frame::Message(bytes)) => heard.push(read(parse::framed(&bytes))),
+                Ok(Frame::Skipped(refusal)) => heard.push(Heard::Refused(refusal)),
                 Err(refusal) => heard.extend([Heard::Refused(refusal), Heard::Lost]),
             }
         }

@@ -2,7 +2,8 @@
 //!
 //! A stream has no borders but Content-Length, so what cannot be framed ends the flow: there is no finding back.
 //! A first line that is not SIP ends it too: web pages can be made to send their requests to a SIP port.
-//! Limits hold before anything is read: 64 KiB a datagram, 256 KiB a message on a stream, 200 header fields.
+//! Limits hold before anything is read: 64 KiB a datagram, 256 KiB a message on a stream, 200 header fields. A message
+//! that is longer, but says how long, is passed over unread, so that one large document does not cost the flow.
 //! STUN on the same flow is told apart before this (its first byte is below 2).
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -13,6 +14,9 @@ pub use super::parse::MAX_DATAGRAM;
 
 /// The longest message that is read from a stream, head and body together: 256 KiB.
 pub const MAX_STREAM_MESSAGE: usize = 256 * 1024;
+
+/// The longest body that is passed over; after a longer promise the flow is not worth keeping: 4 MiB.
+pub const MAX_SKIPPED: usize = 4 * 1024 * 1024;
 
 /// The keep-alive that a client sends on a stream.
 pub const PING: &[u8] = b"\r\n\r\n";
@@ -28,6 +32,8 @@ pub enum Frame {
     Ping,
     /// The other side answered our [`PING`].
     Pong,
+    /// A message that is too long to be read. Send [`Refusal::response`] if there is one; what follows is read again.
+    Skipped(Refusal),
 }
 
 /// Which end of the flow reads: a single CRLF is an answer to a client, and half a question to a server.
@@ -64,6 +70,8 @@ enum State {
     Head,
     /// The head has ended and promised a message of this many bytes, head included.
     Body(usize),
+    /// Within a message that is not read; this many bytes of it are still to come.
+    Skipping(usize),
     /// Framing was lost.
     Dead,
 }
@@ -99,18 +107,22 @@ impl StreamReader {
 
     /// Whether the other side has begun a message and not ended it: a flow that stays so for long may be closed.
     pub fn is_within_message(&self) -> bool {
-        !self.buffer.is_empty()
+        !self.buffer.is_empty() || matches!(self.state, State::Skipping(_))
     }
 
     fn step(&mut self) -> Result<Option<Frame>, Refusal> {
+        self.skip();
         if matches!(self.state, State::FirstLine) {
             if let Some(keep_alive) = self.keep_alive() {
                 return Ok(Some(keep_alive));
             }
             self.first_line()?;
         }
-        if matches!(self.state, State::Head) {
-            self.head()?;
+        if matches!(self.state, State::Head)
+            && let Some(refusal) = self.head()?
+        {
+            self.skip();
+            return Ok(Some(Frame::Skipped(refusal)));
         }
         match self.state {
             State::Body(length) if self.buffer.len() >= length => {
@@ -119,6 +131,19 @@ impl StreamReader {
                 Ok(Some(Frame::Message(self.buffer.split_to(length).freeze())))
             }
             _ => Ok(None),
+        }
+    }
+
+    /// Lets go of what arrived of a message that is not read.
+    fn skip(&mut self) {
+        if let State::Skipping(left) = &mut self.state {
+            let arrived = self.buffer.len().min(*left);
+            self.buffer.advance(arrived);
+            *left = left.saturating_sub(arrived);
+            if *left == 0 {
+                self.state = State::FirstLine;
+                self.scanned = 0;
+            }
         }
     }
 
@@ -169,25 +194,30 @@ impl StreamReader {
         Ok(())
     }
 
-    /// Looks for the empty line, and then for what the head promises.
-    fn head(&mut self) -> Result<(), Refusal> {
+    /// Looks for the empty line, and then for what the head promises. The refusal is of a message to be passed over.
+    fn head(&mut self) -> Result<Option<Refusal>, Refusal> {
         // The end may be split over two pieces: look again at the last three bytes.
         let from = self.scanned.saturating_sub(3);
         let unseen = self.buffer.get(from..).unwrap_or_default();
         let Some(end) = unseen.windows(4).position(|window| window == b"\r\n\r\n") else {
             self.scanned = self.buffer.len();
-            return self.check_size(self.buffer.len());
+            return self.check_size(self.buffer.len()).map(|()| None);
         };
         let head_length = from.saturating_add(end).saturating_add(4);
         self.check_size(head_length)?;
         let head = Head::read(self.buffer.get(..head_length).unwrap_or_default(), Carrier::Stream);
         let length = promised(&head).map_err(|fault| parse::refuse(fault, &head))?;
-        let length = head_length.saturating_add(length);
-        if length > MAX_STREAM_MESSAGE {
+        let whole = head_length.saturating_add(length);
+        if length > MAX_SKIPPED {
             return Err(parse::refuse(too_large(), &head));
         }
-        self.state = State::Body(length);
-        Ok(())
+        if whole > MAX_STREAM_MESSAGE {
+            let refusal = parse::refuse(too_long(), &head);
+            self.state = State::Skipping(whole);
+            return Ok(Some(refusal));
+        }
+        self.state = State::Body(whole);
+        Ok(None)
     }
 
     fn check_size(&self, length: usize) -> Result<(), Refusal> {
@@ -205,6 +235,14 @@ fn promised(head: &Head<'_>) -> Result<usize, Fault> {
     }
     head.content_length()?
         .ok_or(Fault::bad_request("no Content-Length on a stream"))
+}
+
+/// The message is well-formed as far as it was read, and only its body is more than is taken (RFC 3261 21.4.11).
+fn too_long() -> Fault {
+    Fault {
+        status: super::msg::StatusCode::REQUEST_ENTITY_TOO_LARGE,
+        why: "a message of more than 256 KiB",
+    }
 }
 
 fn too_large() -> Fault {

@@ -108,19 +108,20 @@ pub fn stream(bytes: &[u8]) -> Report<DecodedStream> {
         is_unfinished: false,
         is_closed: false,
     };
-    let mut lost = None;
+    let (mut lost, mut skipped) = (None, None);
     while let Some(frame) = reader.next() {
         match frame {
             Ok(Frame::Message(message)) => read.messages.push(judge(parse::framed(&message))),
             Ok(Frame::Ping) => read.pings = read.pings.saturating_add(1),
             Ok(Frame::Pong) => read.pongs = read.pongs.saturating_add(1),
+            Ok(Frame::Skipped(refusal)) => skipped = Some(refusal.why),
             Err(refusal) => lost = Some(refusal.why),
         }
     }
     read.is_closed = lost.is_some();
     read.is_unfinished = reader.is_within_message();
     let rejected = read.messages.iter().find(|message| message.verdict == Verdict::Reject);
-    let (verdict, why) = match (lost, rejected) {
+    let (verdict, why) = match (lost.or(skipped), rejected) {
         (Some(why), _) => (Verdict::Reject, why.to_owned()),
         (None, Some(message)) => (Verdict::Reject, message.why.clone()),
         (None, None) if read.is_unfinished => (Verdict::Reject, "the stream ends within a message".to_owned()),

@@ -497,6 +497,22 @@ fn a_document_that_cannot_be_read_makes_the_lamp_unknown() {
 }
 
 #[test]
+fn a_document_of_a_megabyte_costs_neither_the_connection_nor_the_other_lamps() {
+    let (mut bench, mut watched) = watching();
+    bench.watch(LampKind::Dialog, "1003").unwrap();
+    bench.run(SECOND);
+    let mut other = bench.grant(3_600);
+    let dialogs = one("early").repeat(1024 * 1024 / one("early").len());
+    let flow = bench.flow;
+    assert_eq!(bench.tell_lamp(&mut watched, &dialogs), 413);
+    assert_eq!(bench.lamp("1002"), LampState::Unknown);
+    assert_eq!(bench.tell_lamp(&mut other, &one("early")), 200);
+    assert_eq!((bench.lamp("1003"), bench.flow), (LampState::Ringing, flow));
+    assert_eq!(bench.tell_lamp(&mut watched, &one("confirmed")), 200);
+    assert_eq!(bench.lamp("1002"), LampState::Busy);
+}
+
+#[test]
 fn a_flood_of_news_is_answered_unread_and_the_whole_is_asked_for_when_it_is_over() {
     let (mut bench, mut watched) = watching();
     for round in 0..5_000 {

@@ -386,7 +386,7 @@ impl Bench {
                 match frame.unwrap() {
                     Frame::Message(bytes) => messages.push(parse::framed(&bytes).unwrap()),
                     Frame::Ping => pongs += 1,
-                    Frame::Pong => {}
+                    Frame::Pong | Frame::Skipped(_) => {}
                 }
             }
         }

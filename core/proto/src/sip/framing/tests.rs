@@ -77,7 +77,7 @@ fn lost_framing_is_answered_and_ends_the_flow() {
         "l: x",
         "l: 99999999999999999999999",
         "X: y",
-        "l: 999999",
+        "l: 4194305",
     ] {
         let mut reader = StreamReader::new(Side::Client);
         reader.push(MESSAGE.replace("l : 4", length).as_bytes());
@@ -147,4 +147,46 @@ fn empty_datagrams_and_crlf_are_keep_alives() {
         assert!(is_keep_alive(datagram));
     }
     assert!(!is_keep_alive(MESSAGE.as_bytes()));
+}
+
+#[test]
+fn a_message_that_is_too_long_is_refused_once_and_passed_over() {
+    for length in [MAX_STREAM_MESSAGE, 1_000_000, MAX_SKIPPED] {
+        let body = "x".repeat(length);
+        let long = MESSAGE.replace("l : 4", &format!("l: {length}")).replace("abcd", &body);
+        let stream = format!("{MESSAGE}{long}\r\n\r\n{MESSAGE}");
+        for size in [1_000, 65_536, stream.len()] {
+            let mut reader = StreamReader::new(Side::Client);
+            let (mut frames, mut most) = (Vec::new(), 0);
+            for piece in stream.as_bytes().chunks(size) {
+                reader.push(piece);
+                frames.extend(drain(&mut reader));
+                most = most.max(reader.buffer.len());
+            }
+            let [first, Ok(Frame::Skipped(refusal)), ping, last] = frames.as_slice() else {
+                panic!("{length} in pieces of {size}: {} frames", frames.len())
+            };
+            assert_eq!([first, ping, last], [&message(), &Ok(Frame::Ping), &message()]);
+            assert_eq!(refusal.status.map(|status| status.code()), Some(413));
+            assert!(refusal.response("t").is_some());
+            assert!(!reader.is_within_message());
+            assert!(most < 2_000, "{most} bytes are kept of what is not read");
+        }
+    }
+}
+
+#[test]
+fn a_response_that_is_too_long_is_passed_over_in_silence() {
+    let start = "SIP/2.0 200 OK\r\n";
+    let long = MESSAGE
+        .replace("OPTIONS sip:a@h.nl SIP/2.0\r\n", start)
+        .replace("l : 4", "l: 500000");
+    let mut reader = StreamReader::new(Side::Client);
+    reader.push(long.as_bytes());
+    let frames = drain(&mut reader);
+    let [Ok(Frame::Skipped(refusal))] = frames.as_slice() else {
+        panic!("{frames:?}")
+    };
+    assert_eq!(refusal.response("t"), None);
+    assert!(reader.is_within_message());
 }

@@ -203,6 +203,11 @@ impl Subscription {
         is_awaited && request.call_id == self.call_id && request.to.tag() == Some(self.from_tag.as_str())
     }
 
+    /// The Call-ID of the present dialog, or of the one that is asked for; empty where there is none.
+    pub fn call_id(&self) -> &str {
+        &self.call_id
+    }
+
     /// Whether nothing is under way any more.
     pub fn is_idle(&self) -> bool {
         self.stage == Stage::Idle
