@@ -177,6 +177,7 @@ impl Host {
                 state,
                 code,
                 reason,
+                ..
             } => {
                 self.told.insert(call, state);
                 if state == CallState::Ended {

@@ -188,6 +188,10 @@ impl Exchange {
             Ok(Frame::Message(bytes)) => self.handle_message(flow, parse::framed(&bytes), now),
             Ok(Frame::Ping) => self.outputs.push_back(Output::Transmit(flow, PONG.to_vec())),
             Ok(Frame::Pong) => {}
+            Ok(Frame::Skipped(refusal)) => {
+                self.complaints
+                    .push(format!("a phone sent more than anybody reads: {refusal}"));
+            }
             Err(refusal) => {
                 self.complaints.push(format!("a phone sent what is not SIP: {refusal}"));
                 self.outputs.push_back(Output::Close(flow));

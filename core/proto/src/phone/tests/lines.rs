@@ -392,7 +392,7 @@ fn a_lamp_that_nobody_wants_is_taken_back() {
     );
     assert_eq!(bench.phone.view(bench.now).lamps, []);
     assert_eq!(bench.notify(&mut watched, "terminated;reason=timeout", None), 200);
-    assert_eq!(bench.phone.load().lines, 0);
+    assert_eq!(bench.phone.subscriptions(), 0);
     let refused = bench.unwatch(LampKind::Dialog, "1002").unwrap_err();
     assert_eq!(refused.code(), "not_subscribed");
 }
@@ -410,7 +410,7 @@ fn an_account_that_goes_takes_its_subscriptions_back() {
     );
     bench.run(SECOND * 40);
     assert_eq!(bench.phone.view(bench.now).accounts, []);
-    assert_eq!(bench.phone.load(), Load::default());
+    assert_eq!((bench.phone.load(), bench.phone.subscriptions()), (Load::default(), 0));
 }
 
 #[test]
