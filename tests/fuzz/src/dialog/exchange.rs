@@ -10,6 +10,7 @@
 //! | 4, 5 | the next number of the exchange's CSeq; the current one |
 //! | 6    | Via with the branch of the exchange's last INVITE, for CANCEL and the ACK to a refusal |
 //! | 7    | RSeq and CSeq of the phone's last reliable response, for RAck |
+//! | 8    | the latest dialog, for Replaces |
 //! | 11   | the length of the body |
 
 use toestel_proto::sip::msg::{HeaderName, Message, Method, NameAddr, Request, Response, StatusCode};
@@ -97,10 +98,20 @@ impl Exchange {
                 5 => said.extend(self.cseq.to_string().bytes()),
                 6 => said.extend(via(self.invite_branch).bytes()),
                 7 => said.extend(self.rack.bytes()),
+                8 => said.extend(self.replaces().bytes()),
                 other => said.push(*other),
             }
         }
         with_length(said)
+    }
+
+    /// How somebody else names the latest dialog to the phone.
+    fn replaces(&self) -> String {
+        let tag = |address: &NameAddr| address.tag().unwrap_or_default().to_owned();
+        self.talk.as_ref().map_or_else(String::new, |talk| {
+            let (to, from) = (tag(&talk.ours), tag(&talk.theirs));
+            format!("{};to-tag={to};from-tag={from}", talk.call_id)
+        })
     }
 
     fn request_head(&mut self, said: &mut Vec<u8>) {

@@ -154,6 +154,12 @@ impl World {
             b'h' => Command::Hangup { call },
             b'o' => Command::Hold { call },
             b'e' => Command::Resume { call },
+            b'f' => Command::Transfer { call, target: text },
+            b'l' => Command::Consult { call, target: text },
+            b'j' => Command::Join { call, with: None },
+            b'c' => Command::Conference { calls: None },
+            b'y' => Command::AcceptTransfer { call },
+            b'n' => Command::RefuseTransfer { call },
             b't' => Command::Dtmf {
                 call: None,
                 digits: text,
