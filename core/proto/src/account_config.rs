@@ -13,10 +13,12 @@ mod rules;
 mod values;
 
 pub use error::{AccountError, AccountWarning};
-pub use values::{CallerId, DtmfMode, Feature, HostPort, MessageWaiting, Pin, Roots, TransferPolicy, Transport};
+pub use values::{
+    AutoAnswer, CallerId, DtmfMode, Feature, HostPort, MessageWaiting, Pin, Roots, TransferPolicy, Transport,
+};
 
 use crate::codec::{Codec, MediaPolicy};
-use rules::{check_code, check_host, check_text, check_voicemail};
+use rules::{check_code, check_feature_code, check_host, check_text, check_voicemail};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -89,6 +91,9 @@ pub struct AccountConfig {
     /// The address of the list that the PBX keeps of this account's lamps (RFC 4662): they are asked for all at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lamp_list: Option<String>,
+    /// What is done with a call that wants to be answered by itself. It never is while another call is there.
+    #[serde(default)]
+    pub auto_answer: AutoAnswer,
     /// The codes that the PBX understands. They are configurable at every PBX, so none is assumed.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub feature_codes: BTreeMap<Feature, String>,
@@ -119,6 +124,7 @@ impl AccountConfig {
             transfers: TransferPolicy::default(),
             message_waiting: MessageWaiting::default(),
             lamp_list: None,
+            auto_answer: AutoAnswer::default(),
             feature_codes: BTreeMap::new(),
         }
     }
@@ -245,7 +251,7 @@ impl AccountConfig {
         let mut codes: Vec<&String> = self.feature_codes.values().collect();
         codes.sort_unstable();
         for code in &codes {
-            check_code("feature code", code)?;
+            check_feature_code(code)?;
         }
         match codes.iter().zip(codes.iter().skip(1)).find(|(code, next)| code == next) {
             Some((code, _)) => Err(AccountError::DoubleFeatureCode(code.to_string())),

@@ -34,10 +34,50 @@ pub enum Event {
         account: AccountId,
         /// Who, as the PBX says: a name and number, or the address.
         from: String,
+        /// They withhold their number.
+        #[serde(skip_serializing_if = "is_false")]
+        withheld: bool,
+        /// Who sent the call on to us, the last one first.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        via: Vec<String>,
+        /// Where it comes from, as the PBX has it ring.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        ring: Option<RingKind>,
+        /// The account's policy has it answered by itself.
+        #[serde(skip_serializing_if = "is_false")]
+        answers_itself: bool,
         /// Which call of ours it takes the place of, without being asked about: the far end was connected to somebody
         /// else.
         #[serde(skip_serializing_if = "Option::is_none")]
         replaces: Option<CallId>,
+    },
+    /// Somebody called, and nobody was rung: the user's rules turned the call away.
+    TurnedAway {
+        /// At which account.
+        account: AccountId,
+        /// Who.
+        from: String,
+        /// They withhold their number.
+        #[serde(skip_serializing_if = "is_false")]
+        withheld: bool,
+        /// Who sent the call on to us, the last one first.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        via: Vec<String>,
+        /// The status that they got.
+        code: u16,
+        /// Where they were sent.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        to: Option<String>,
+    },
+    /// The far end of a call is another one now, or is known better.
+    Remote {
+        /// Which call.
+        call: CallId,
+        /// Who, as the PBX says.
+        remote: String,
+        /// They withhold their number.
+        #[serde(skip_serializing_if = "is_false")]
+        withheld: bool,
     },
     /// A call changed its state.
     Call {
@@ -126,6 +166,21 @@ pub enum Event {
         /// A sentence.
         text: String,
     },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+/// Where a call comes from, as the PBX has it ring.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RingKind {
+    /// From a colleague.
+    Internal,
+    /// From outside.
+    External,
 }
 
 /// How far a transfer is.

@@ -34,6 +34,23 @@ pub struct AccountView {
     pub reason: Option<String>,
     /// What waits in its mailbox; `null` while the PBX has not said.
     pub messages: Option<Messages>,
+    /// Do not disturb: the status that callers get; `null` where they are let through.
+    pub dnd: Option<u16>,
+    /// Where calls go instead.
+    pub forward: ForwardView,
+}
+
+/// Where calls that come in go instead, each as typed; `null` where they do not.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct ForwardView {
+    /// Each of them.
+    pub always: Option<String>,
+    /// One that comes while another is there, or while nobody is to be disturbed.
+    pub busy: Option<String>,
+    /// One that nobody takes.
+    pub no_answer: Option<String>,
+    /// How long it rings before that, in seconds, where that was said.
+    pub after: Option<u32>,
 }
 
 /// One call.
@@ -49,6 +66,10 @@ pub struct CallView {
     pub state: CallState,
     /// The far end, as a name and number or an address.
     pub remote: String,
+    /// They withhold their number.
+    pub withheld: bool,
+    /// Who sent the call on to us, the last one first.
+    pub via: Vec<String>,
     /// Who put it on hold.
     pub held_by: HeldBy,
     /// Our microphone is closed towards the far end.

@@ -43,7 +43,8 @@ impl Sounds {
         self.tones.remove(&call);
         let tone = match sound {
             PhoneSound::Silence => return,
-            PhoneSound::Ring => {
+            // One bell has one voice yet; who looks at the event knows which it is.
+            PhoneSound::Ring | PhoneSound::RingInternal => {
                 self.rings.insert(call);
                 return;
             }

@@ -1,14 +1,8 @@
-//! Names and addresses: ours as an account says them, theirs as people may be shown them.
-//!
-//! What a far end calls itself is text from outside: control characters, direction marks and zero-width characters
-//! are taken out before anyone sees it, and a name never stands without its number (a name alone can be anyone's).
+//! Names and addresses of ours, as an account says them.
 
 use crate::account_config::AccountConfig;
 use crate::policy::caller_id::CallerIdentity;
-use crate::sip::msg::{HeaderName, Headers, Host, NameAddr, Request, Uri};
-
-/// The longest name that is shown.
-const NAME_LIMIT: usize = 128;
+use crate::sip::msg::{HeaderName, Headers, Host, NameAddr, Uri};
 
 /// The account's address of record.
 pub(super) fn address_of_record(config: &AccountConfig) -> Uri {
@@ -69,67 +63,9 @@ fn named(uri: Uri, config: &AccountConfig) -> NameAddr {
     }
 }
 
-/// Who calls, as people are shown it. What the PBX asserts goes before what the caller says of itself.
-pub(super) fn shown_caller(invite: &Request) -> String {
-    let asserted = invite.headers.asserted_identities();
-    shown(asserted.first().unwrap_or(&invite.from))
-}
-
-/// A name with its number or address: `Anna de Vries <1002>`.
-pub(super) fn shown(address: &NameAddr) -> String {
-    let number = match (address.uri.user(), address.uri.host()) {
-        (Some(user), _) => clean(&user),
-        (None, Some(host)) => clean(&host.to_string()),
-        (None, None) => clean(&address.uri.to_string()),
-    };
-    let name = address
-        .display
-        .as_deref()
-        .map(clean)
-        .filter(|name| !name.is_empty() && *name != number);
-    match name {
-        Some(name) => format!("{name} <{number}>"),
-        None => number,
-    }
-}
-
-/// Text from outside, without what could hide or turn round the text beside it.
-fn clean(text: &str) -> String {
-    let visible = text.chars().filter(|c| !c.is_control() && !is_invisible(*c));
-    visible.take(NAME_LIMIT).collect::<String>().trim().to_owned()
-}
-
-const fn is_invisible(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn address(text: &str) -> NameAddr {
-        text.parse().unwrap()
-    }
-
-    #[test]
-    fn a_name_never_stands_without_its_number() {
-        assert_eq!(
-            shown(&address("\"Anna de Vries\" <sip:1002@pbx.example>")),
-            "Anna de Vries <1002>"
-        );
-        assert_eq!(shown(&address("<sip:1002@pbx.example>")), "1002");
-        assert_eq!(shown(&address("\"1002\" <sip:1002@pbx.example>")), "1002");
-    }
-
-    #[test]
-    fn direction_marks_and_zero_width_characters_are_not_shown() {
-        let hostile = "\"Ban\u{200b}k\u{202e}lla\u{feff}\" <sip:0900@pbx.example>";
-        assert_eq!(shown(&address(hostile)), "Banklla <0900>");
-    }
 
     #[test]
     fn a_withheld_number_is_in_no_header_that_the_far_end_sees() {

@@ -1,5 +1,6 @@
 //! What an account learns while it runs and must know at the next start. Holds no secret.
 
+use crate::policy::reach::Rules;
 use crate::random::Random;
 use crate::sip::auth;
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,9 @@ pub struct AccountMemory {
     /// What may still be bound at the registrar: after a crash the next start removes it.
     #[serde(default)]
     pub last_contacts: Vec<String>,
+    /// What becomes of calls that come in.
+    #[serde(default)]
+    pub rules: Rules,
     /// What the logins taught.
     #[serde(default)]
     pub login: auth::Memory,

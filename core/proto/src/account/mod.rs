@@ -19,6 +19,7 @@ use crate::call::{Profile, Way, Wish};
 use crate::event::Event;
 use crate::ids::{AccountId, FlowId};
 use crate::policy::caller_id::CallerIdentity;
+use crate::policy::reach::Rules;
 use crate::random::Random;
 use crate::sdp::negotiate::MediaSettings;
 use crate::secret::Secret;
@@ -182,12 +183,23 @@ impl Account {
             last_proven_ms: age,
             reason: self.status.reason.clone(),
             messages: None,
+            dnd: self.memory.rules.dnd,
+            forward: self.memory.rules.forward.clone().into(),
         }
     }
 
-    /// Who calls with this INVITE, as people are shown it.
-    pub fn caller(&self, invite: &Request) -> String {
-        identity::shown_caller(invite)
+    /// What becomes of calls that come in.
+    pub const fn rules(&self) -> &Rules {
+        &self.memory.rules
+    }
+
+    /// Changes that, for good.
+    pub fn change_rules(&mut self, change: impl FnOnce(&mut Rules)) {
+        let before = self.memory.rules.clone();
+        change(&mut self.memory.rules);
+        if before != self.memory.rules {
+            self.outputs.push_back(Output::Remember(Box::new(self.memory.clone())));
+        }
     }
 
     /// Adds credentials that the PBX is known to want, which saves a round trip.
@@ -238,6 +250,7 @@ impl Account {
             },
             dtmf: self.config.dtmf,
             transfers: self.config.transfers,
+            user: self.config.user.clone(),
         }
     }
 

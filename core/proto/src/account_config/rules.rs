@@ -79,6 +79,11 @@ pub(super) fn check_code(field: &'static str, text: &str) -> Result<(), AccountE
     }
 }
 
+/// A code with at most one place `{}` for its argument.
+pub(super) fn check_feature_code(text: &str) -> Result<(), AccountError> {
+    check_code("feature code", &text.replacen("{}", "", 1))
+}
+
 /// A code, a number with `+`, or a `sip:` URI.
 pub(super) fn check_voicemail(text: &str) -> Result<(), AccountError> {
     const FIELD: &str = "voicemail number";

@@ -104,6 +104,86 @@ pub enum Feature {
     ForwardOn,
     /// Stops forwarding.
     ForwardOff,
+    /// Forwards, when busy, to the number dialled after the code.
+    ForwardBusyOn,
+    /// Stops that.
+    ForwardBusyOff,
+    /// Forwards, when nobody answers, to the number dialled after the code.
+    ForwardNoAnswerOn,
+    /// Stops that.
+    ForwardNoAnswerOff,
+    /// Takes calls of the queue.
+    QueueSignIn,
+    /// Takes no calls of the queue any more.
+    QueueSignOut,
+    /// Takes none for a while.
+    QueuePause,
+    /// Takes them again.
+    QueueResume,
+    /// Calls back when whoever was busy, or did not answer, is free.
+    CallCompletion,
+    /// Moves the call to another phone of the same user.
+    Move,
+}
+
+impl Feature {
+    /// The word in settings and commands.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::GroupPickup => "group_pickup",
+            Self::DirectedPickup => "directed_pickup",
+            Self::Park => "park",
+            Self::Retrieve => "retrieve",
+            Self::BlindTransfer => "blind_transfer",
+            Self::AttendedTransfer => "attended_transfer",
+            Self::Record => "record",
+            Self::DoNotDisturbOn => "do_not_disturb_on",
+            Self::DoNotDisturbOff => "do_not_disturb_off",
+            Self::ForwardOn => "forward_on",
+            Self::ForwardOff => "forward_off",
+            Self::ForwardBusyOn => "forward_busy_on",
+            Self::ForwardBusyOff => "forward_busy_off",
+            Self::ForwardNoAnswerOn => "forward_no_answer_on",
+            Self::ForwardNoAnswerOff => "forward_no_answer_off",
+            Self::QueueSignIn => "queue_sign_in",
+            Self::QueueSignOut => "queue_sign_out",
+            Self::QueuePause => "queue_pause",
+            Self::QueueResume => "queue_resume",
+            Self::CallCompletion => "call_completion",
+            Self::Move => "move",
+        }
+    }
+
+    /// What it is good for, to stand behind "a code for".
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::GroupPickup => "answering a ringing call of the group",
+            Self::DirectedPickup => "answering a colleague's ringing call",
+            Self::Park => "parking a call",
+            Self::Retrieve => "fetching a parked call",
+            Self::BlindTransfer | Self::AttendedTransfer => "transferring a call",
+            Self::Record => "recording a call",
+            Self::DoNotDisturbOn | Self::DoNotDisturbOff => "\"do not disturb\" at the PBX",
+            Self::ForwardOn | Self::ForwardOff => "forwarding at the PBX",
+            Self::ForwardBusyOn | Self::ForwardBusyOff => "forwarding at the PBX when busy",
+            Self::ForwardNoAnswerOn | Self::ForwardNoAnswerOff => "forwarding at the PBX when nobody answers",
+            Self::QueueSignIn => "signing in to the queue",
+            Self::QueueSignOut => "signing out of the queue",
+            Self::QueuePause => "pausing in the queue",
+            Self::QueueResume => "going on in the queue",
+            Self::CallCompletion => "being called back when somebody is free",
+            Self::Move => "moving a call to another phone",
+        }
+    }
+
+    /// Whether it concerns a call that there is. A code that begins with `*` or `#` is sent as keys in that call, and
+    /// any other is a number to which the call is transferred.
+    pub const fn is_in_call(self) -> bool {
+        matches!(
+            self,
+            Self::Park | Self::BlindTransfer | Self::AttendedTransfer | Self::Record | Self::Move
+        )
+    }
 }
 
 /// What is done with a REFER in one of our calls, which asks us to call somebody else.
@@ -128,6 +208,19 @@ pub enum MessageWaiting {
     Auto,
     /// Never: only what it tells by itself is shown.
     Unasked,
+}
+
+/// What is done with a call that wants to be answered without a hand on the phone: an intercom, or a page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AutoAnswer {
+    /// It rings like any other.
+    #[default]
+    Off,
+    /// It is answered with a closed microphone: we hear them.
+    Muted,
+    /// It is answered, and they hear the room.
+    TwoWay,
 }
 
 impl HostPort {

@@ -1,11 +1,52 @@
-//! Why a call ended, as a sentence: what happened and, where there is one, the next step.
+//! How a call ends, and why, as a sentence: what happened and, where there is one, the next step.
 //!
 //! The PBX's own phrase is never shown alone: "Not Acceptable Here" helps nobody. A Reason with a Q.850 cause, which
 //! comes from the telephone network, says more than the status and is preferred.
 
-use super::PhoneSound;
+use super::placing::Placing;
+use super::{Call, Output, PhoneSound, Turn};
 use crate::sip::msg::{Reason, StatusCode, Warning};
 use crate::sip::session::{Ended, EndedBy};
+use crate::time::Instant;
+use crate::view::CallEnd;
+
+impl Call {
+    /// How it ended.
+    pub(super) fn end(&self) -> CallEnd {
+        if self.progress.answered_at.is_some() {
+            CallEnd::Answered
+        } else if self.is_outgoing() {
+            CallEnd::Unanswered
+        } else {
+            self.let_go.unwrap_or(CallEnd::Missed)
+        }
+    }
+
+    /// The call is over for the user.
+    pub(super) fn ended(&mut self, code: Option<u16>, reason: Option<String>, now: Instant) {
+        if self.progress.ended_at.is_some() {
+            return;
+        }
+        self.progress.ended_at = Some(now);
+        self.placing = Placing::Done;
+        (self.transfer, self.referred) = (None, None);
+        self.answer_wanted = false;
+        self.progress.released |= self.session.is_none();
+        if self.is_known {
+            self.outputs.push_back(Output::Sound(PhoneSound::Silence));
+            self.outputs.push_back(Output::ClosePath);
+        }
+        self.announce(code, reason);
+    }
+
+    /// We end it, because of something that the user must know.
+    pub(super) fn end_with(&mut self, why: String, turn: &mut Turn<'_>) {
+        if let Some(session) = &mut self.session {
+            session.hangup(None, turn.now);
+        }
+        self.ended(None, Some(why), turn.now);
+    }
+}
 
 /// The sentence for `ended`; `None` for an ordinary hang-up.
 pub(super) fn sentence(ended: &Ended, answered: bool) -> Option<String> {

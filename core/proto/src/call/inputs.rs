@@ -5,7 +5,7 @@ use crate::event::Event;
 use crate::sdp::negotiate::LocalPath;
 use crate::sip::auth::Retry;
 use crate::sip::endpoint::{Failure, ServerKey};
-use crate::sip::msg::{Request, Response};
+use crate::sip::msg::{Method, Request, Response};
 use crate::sip::session::RequestId;
 use crate::time::Instant;
 
@@ -76,6 +76,9 @@ impl Call {
 
     /// A request of its dialog.
     pub fn handle_request(&mut self, key: ServerKey, request: Request, turn: &mut Turn<'_>) {
+        if matches!(request.method, Method::Invite | Method::Update) {
+            self.hear_of_party(&request.headers);
+        }
         if let Some(session) = &mut self.session {
             session.handle_request(key, request, turn.now);
         }
@@ -109,6 +112,10 @@ impl Call {
     /// A response to a request of its dialog.
     pub fn handle_response(&mut self, id: RequestId, response: &Response, turn: &mut Turn<'_>) {
         self.unheard = None;
+        let is_theirs = matches!(response.cseq.method, Method::Invite | Method::Update);
+        if is_theirs && !response.status.is_failure() && response.to.tag().is_some() {
+            self.hear_of_party(&response.headers);
+        }
         if let Some(session) = &mut self.session {
             session.handle_response(id, response, turn.now);
         }
@@ -139,6 +146,7 @@ impl Call {
         self.run_placing(turn);
         self.run_transfer(turn);
         self.run_referred(turn);
+        self.run_unattended(turn);
         if let Some(session) = &mut self.session {
             session.handle_timeout(turn.now);
         }

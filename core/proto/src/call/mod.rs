@@ -4,29 +4,31 @@
 //! What state a call is in is never stored: [`Call::state`] derives it from the facts, and each change of it is
 //! announced once. The session inside outlives the call for as long as the other side is owed an answer.
 
+pub mod alert;
 mod commands;
 mod digits;
 mod ending;
 mod inputs;
 mod media;
+mod party;
 mod placing;
+mod profile;
 mod referred;
 mod session_events;
 mod sound;
 mod transfer;
+mod unattended;
 
-use crate::account_config::{DtmfMode, TransferPolicy};
+use crate::account_config::TransferPolicy;
 use crate::codec::{Codec, Suite};
-use crate::event::Event;
+use crate::event::{Event, RingKind};
 use crate::ids::{AccountId, CallId};
 use crate::media::dtmf::Digit;
 use crate::media::plan::MediaPlan;
 use crate::media::session::MediaStats;
 use crate::random::Random;
-use crate::sdp::negotiate::MediaSettings;
-use crate::sip::endpoint::ServerKey;
 use crate::sip::msg::{Replaces, Request, Uri};
-use crate::sip::session::{self, Session, Settings};
+use crate::sip::session::{self, Session};
 use crate::time::{Instant, Wake, earliest};
 use crate::view::{CallDirection, CallEnd, CallState, CallView, HeldBy};
 use bytes::Bytes;
@@ -38,11 +40,15 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 pub use commands::{CallError, Manner};
+pub use party::{Party, via};
 use placing::Placing;
 pub use placing::{Way, Wish};
+pub use profile::{Invite, Profile};
 pub use sound::{MediaFact, PhoneSound};
 pub use transfer::Refer;
 use transfer::Transfer;
+pub use unattended::Elsewhere;
+use unattended::Unattended;
 
 /// How long an ended call stays in the [`View`](crate::view::View).
 pub const LINGER: Duration = Duration::from_secs(2);
@@ -95,7 +101,13 @@ pub struct Call {
     account: AccountId,
     direction: CallDirection,
     /// The far end, for people.
-    remote: String,
+    party: Party,
+    /// Who sent the call on to us.
+    via: Vec<String>,
+    /// How it rings here.
+    ring: Option<RingKind>,
+    /// What becomes of it while it rings and nobody takes it.
+    unattended: Unattended,
     /// What its INVITE waits for, if we place it.
     placing: Placing,
     /// What is placed anew if the connection breaks before anything came back; nothing once something did.
@@ -174,7 +186,7 @@ impl Call {
         profile: Profile,
         turn: &mut Turn<'_>,
     ) -> Self {
-        let mut call = Self::new(id, account, CallDirection::Out, remote, profile, turn);
+        let mut call = Self::new(id, account, CallDirection::Out, Party::dialled(remote), profile, turn);
         call.unheard = Some(wish.clone());
         call.wait_for_way(wish, way, turn.now);
         call.announce(None, None);
@@ -182,15 +194,11 @@ impl Call {
     }
 
     /// A call that came in: `request` is its INVITE. It rings if its offer can be answered, and is refused if not.
-    pub fn incoming(
-        id: CallId,
-        account: AccountId,
-        invite: Invite,
-        remote: String,
-        profile: Profile,
-        turn: &mut Turn<'_>,
-    ) -> Self {
-        let mut call = Self::new(id, account, CallDirection::In, remote, profile, turn);
+    pub fn incoming(id: CallId, account: AccountId, invite: Invite, profile: Profile, turn: &mut Turn<'_>) -> Self {
+        let party = Party::caller(&invite.request);
+        let via = via(&invite.request.headers, &profile.user);
+        let mut call = Self::new(id, account, CallDirection::In, party, profile, turn);
+        call.via = via;
         call.announced = Some(CallState::Ringing);
         call.progress.ringing = true;
         let Invite { settings, key, request } = invite;
@@ -216,7 +224,7 @@ impl Call {
         id: CallId,
         account: AccountId,
         direction: CallDirection,
-        remote: String,
+        party: Party,
         profile: Profile,
         turn: &mut Turn<'_>,
     ) -> Self {
@@ -224,7 +232,10 @@ impl Call {
             id,
             account,
             direction,
-            remote,
+            party,
+            via: Vec::new(),
+            ring: None,
+            unattended: Unattended::default(),
             placing: Placing::Done,
             unheard: None,
             session: None,
@@ -260,6 +271,16 @@ impl Call {
     /// Through which account.
     pub const fn account(&self) -> AccountId {
         self.account
+    }
+
+    /// The far end.
+    pub const fn party(&self) -> &Party {
+        &self.party
+    }
+
+    /// Who sent the call on to us.
+    pub fn via(&self) -> &[String] {
+        &self.via
     }
 
     /// How far it is.
@@ -361,7 +382,9 @@ impl Call {
             account: self.account,
             direction: self.direction,
             state: self.state(),
-            remote: self.remote.clone(),
+            remote: self.party.shown.clone(),
+            withheld: self.party.is_withheld,
+            via: self.via.clone(),
             held_by: self.held_by(),
             muted: self.muted,
             transferring: self.transfer.is_some(),
@@ -396,6 +419,7 @@ impl Call {
             self.transfer.as_ref().and_then(Transfer::wake),
             self.referred.as_ref().and_then(Referred::wake),
             self.digits.wake().filter(|_| self.is_live()),
+            self.unattended.wake().filter(|_| self.wants_ring()),
             ended.map(|ended| Wake::new(ended + LINGER, "ended call leaves the list")),
         ])
     }
@@ -445,61 +469,4 @@ impl Call {
             }));
         }
     }
-
-    fn end(&self) -> CallEnd {
-        if self.progress.answered_at.is_some() {
-            CallEnd::Answered
-        } else if self.is_outgoing() {
-            CallEnd::Unanswered
-        } else {
-            self.let_go.unwrap_or(CallEnd::Missed)
-        }
-    }
-
-    /// The call is over for the user.
-    fn ended(&mut self, code: Option<u16>, reason: Option<String>, now: Instant) {
-        if self.progress.ended_at.is_some() {
-            return;
-        }
-        self.progress.ended_at = Some(now);
-        self.placing = Placing::Done;
-        (self.transfer, self.referred) = (None, None);
-        self.answer_wanted = false;
-        self.progress.released |= self.session.is_none();
-        if self.is_known {
-            self.outputs.push_back(Output::Sound(PhoneSound::Silence));
-            self.outputs.push_back(Output::ClosePath);
-        }
-        self.announce(code, reason);
-    }
-
-    /// We end it, because of something that the user must know.
-    fn end_with(&mut self, why: String, turn: &mut Turn<'_>) {
-        if let Some(session) = &mut self.session {
-            session.hangup(None, turn.now);
-        }
-        self.ended(None, Some(why), turn.now);
-    }
-}
-
-/// What an account says about all its calls' sound.
-#[derive(Clone, Debug)]
-pub struct Profile {
-    /// Codecs, suites, policy.
-    pub media: MediaSettings,
-    /// How tones go.
-    pub dtmf: DtmfMode,
-    /// What is done when the far end transfers us.
-    pub transfers: TransferPolicy,
-}
-
-/// An INVITE that came in, and how we answer it.
-#[derive(Debug)]
-pub struct Invite {
-    /// The account's side of it.
-    pub settings: Settings,
-    /// To answer it with.
-    pub key: ServerKey,
-    /// The INVITE.
-    pub request: Request,
 }

@@ -260,7 +260,7 @@ impl Call {
         if let Some(session) = &mut self.session {
             let _ = session.refuse_offer(status, warning, turn.now);
         }
-        let text = format!("A call from {} was refused: {refusal}.", self.remote);
+        let text = format!("A call from {} was refused: {refusal}.", self.party.shown);
         self.outputs.push_back(Output::Event(Event::Warning { text }));
         self.ended(Some(status.code()), None, turn.now);
     }

@@ -24,6 +24,8 @@ pub enum PhoneSound {
     Silence,
     /// Our phone rings.
     Ring,
+    /// Our phone rings for a colleague, where the PBX says so.
+    RingInternal,
     /// Somebody else calls during a call.
     CallWaiting,
     /// Their phone rings.

@@ -3,8 +3,11 @@
 //! Accepted means just that; what comes of it arrives later as an [`Event`](super::Event). The same types are the
 //! command line's JSON, the desktop's generated bindings and the scenarios of the simulated world.
 
+use crate::account_config::Feature;
 use crate::ids::{AccountId, CallId};
 use crate::lines::LampRefused;
+use crate::policy::feature::FeatureError;
+use crate::policy::reach::ForwardWhen;
 use crate::view::LampKind;
 use serde::{Deserialize, Serialize};
 
@@ -139,6 +142,68 @@ pub enum Command {
         #[serde(default)]
         account: Option<AccountId>,
     },
+    /// Turn callers away, or let them through again. Remembered with the account.
+    Dnd {
+        /// Turn them away.
+        on: bool,
+        /// 486 busy (the default) or 480 not now.
+        #[serde(default)]
+        code: Option<u16>,
+        /// Of which account; of all where left out.
+        #[serde(default)]
+        account: Option<AccountId>,
+    },
+    /// Send callers elsewhere, or do so no more. Remembered with the account.
+    Forward {
+        /// Which calls.
+        when: ForwardWhen,
+        /// Where to, as typed or pasted; `null` to stop.
+        target: Option<String>,
+        /// Of calls that nobody takes: after how many seconds.
+        #[serde(default)]
+        after: Option<u32>,
+        /// Of which account; of all where left out.
+        #[serde(default)]
+        account: Option<AccountId>,
+    },
+    /// Take a call that rings at a colleague, or anywhere in the group.
+    Pickup {
+        /// At which extension.
+        #[serde(default)]
+        target: Option<String>,
+        /// By which account; the first one where left out.
+        #[serde(default)]
+        account: Option<AccountId>,
+    },
+    /// Park a call at the PBX.
+    Park {
+        /// Which.
+        #[serde(default)]
+        call: Option<CallId>,
+        /// Where, at PBXs that want to be told.
+        #[serde(default)]
+        slot: Option<String>,
+    },
+    /// Use a feature of the PBX by the account's code for it.
+    Feature {
+        /// Which.
+        name: Feature,
+        /// What the code takes with it: an extension, a number, a slot.
+        #[serde(default)]
+        argument: Option<String>,
+        /// By which account; the first one where left out.
+        #[serde(default)]
+        account: Option<AccountId>,
+        /// In which call, for features of a call.
+        #[serde(default)]
+        call: Option<CallId>,
+    },
+    /// Call the mailbox.
+    Voicemail {
+        /// Of which account; of the first one where left out.
+        #[serde(default)]
+        account: Option<AccountId>,
+    },
     /// Register now, without waiting for a back-off.
     Register {
         /// Which; all where left out.
@@ -209,6 +274,21 @@ pub enum Refused {
     /// Not a status that a person may refuse a call with.
     #[error("A call cannot be refused with {0}. Use 486 (busy), 480 (not now) or 603 (declined).")]
     RejectCode(u16),
+    /// Not a status that callers may get while nobody is to be disturbed.
+    #[error("Callers cannot be told {0}. Use 486 (busy) or 480 (not now).")]
+    DndCode(u16),
+    /// Not a time to wait for an answer.
+    #[error("A call cannot ring for {0} seconds before it is forwarded. Use 3 to 120.")]
+    Patience(u32),
+    /// The PBX has no such feature, as far as the account says.
+    #[error(transparent)]
+    Feature(#[from] FeatureError),
+    /// The account has no mailbox.
+    #[error("The account has no voicemail number. Ask whoever runs the PBX for it, and add it to the account.")]
+    NoVoicemail,
+    /// Nothing leads to help.
+    #[error("There is no connection to any PBX. Call {0} with a mobile, now.")]
+    UseAMobile(String),
     /// Two calls are to be connected, and it is not clear which.
     #[error("Which two calls are meant is not clear. Name both.")]
     WhichTwo,
@@ -225,7 +305,7 @@ pub enum Refused {
 
 impl Command {
     /// The word in `cmd` of each.
-    pub const NAMES: [&str; 18] = [
+    pub const NAMES: [&str; 24] = [
         "dial",
         "answer",
         "reject",
@@ -242,6 +322,12 @@ impl Command {
         "refuse_transfer",
         "subscribe",
         "unsubscribe",
+        "dnd",
+        "forward",
+        "pickup",
+        "park",
+        "feature",
+        "voicemail",
         "register",
         "unregister",
     ];
@@ -262,6 +348,11 @@ impl Refused {
             Self::Digit(_) => "digit",
             Self::Tones => "tones",
             Self::RejectCode(_) => "reject_code",
+            Self::DndCode(_) => "dnd_code",
+            Self::Patience(_) => "patience",
+            Self::Feature(_) => "feature",
+            Self::NoVoicemail => "no_voicemail",
+            Self::UseAMobile(_) => "use_a_mobile",
             Self::WhichTwo => "which_two",
             Self::ConferenceSize(_) => "conference_size",
             Self::TooManyCalls(_) => "too_many_calls",

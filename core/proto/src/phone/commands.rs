@@ -1,6 +1,6 @@
 //! Commands to the phone: which call or account is meant, and whether the machine takes it.
 
-use super::{Accepted, Command, Errand, Origin, Phone, Refused};
+use super::{Accepted, Command, Phone, Refused};
 use crate::call::{Call, CallError, Turn};
 use crate::ids::{AccountId, CallId};
 use crate::sip::msg::StatusCode;
@@ -19,17 +19,7 @@ impl Phone {
 
     fn carry_out(&mut self, command: Command, now: Instant) -> Result<Accepted, Refused> {
         match command {
-            Command::Dial { target, account } => {
-                let call = self.place(
-                    Origin::User,
-                    Errand::Call {
-                        account,
-                        target: &target,
-                    },
-                    now,
-                )?;
-                return Ok(Accepted { call: Some(call) });
-            }
+            Command::Dial { target, account } => return self.dial_from(account, &target, now),
             Command::Answer { call, others } => self.answer_call(call, others, now)?,
             Command::Reject { call, code } => {
                 let status = reject_status(code)?;
@@ -66,6 +56,12 @@ impl Phone {
             Command::Unsubscribe { kind, target, account } => {
                 self.unsubscribe(kind, target.as_deref(), account, now)?;
             }
+            command @ (Command::Dnd { .. }
+            | Command::Forward { .. }
+            | Command::Pickup { .. }
+            | Command::Park { .. }
+            | Command::Feature { .. }
+            | Command::Voicemail { .. }) => return self.serve(&command, now),
             Command::Register { account } => {
                 self.on_accounts(account, |account, random| account.register(now, random))?;
             }
@@ -131,7 +127,7 @@ impl Phone {
         .map_err(Refused::from)
     }
 
-    fn on_accounts(
+    pub(super) fn on_accounts(
         &mut self,
         named: Option<AccountId>,
         act: impl Fn(&mut crate::account::Account, &mut crate::random::Random),

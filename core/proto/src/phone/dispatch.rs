@@ -3,9 +3,9 @@
 //! What comes in is believed only because of the flow that it came by (one verified connection to the account's own
 //! PBX); a request for a user part that is not ours is answered 404 even there.
 
-use super::{Asker, CALL_LIMIT, Event, Output, Phone};
+use super::{Asker, Output, Phone};
 use crate::account::{self, Account};
-use crate::call::{self, Call, Invite, Turn};
+use crate::call::{self, Call};
 use crate::ids::{AccountId, CallId, FlowId};
 use crate::sip::admission::{Capabilities, admit};
 use crate::sip::endpoint::{self, ClientKey, Failure, Flow, ServerKey};
@@ -371,47 +371,6 @@ impl Phone {
                 self.answer(&key, &request, StatusCode::NO_SUCH_CALL, now);
             }
             (Some(_), _) => self.answer(&key, &request, StatusCode::METHOD_NOT_ALLOWED, now),
-        }
-    }
-
-    fn handle_invite(&mut self, account: AccountId, key: ServerKey, request: Request, now: Instant) {
-        if self.calls.values().filter(|call| call.is_live()).count() >= CALL_LIMIT {
-            return self.answer(&key, &request, StatusCode::BUSY_HERE, now);
-        }
-        let replaces = match self.replaced_by(&request, account) {
-            Ok(replaces) => replaces,
-            Err(status) => return self.answer(&key, &request, status, now),
-        };
-        let Some((settings, profile, from)) = self.accounts.get(&account).and_then(|account| {
-            Some((
-                account.session_settings()?,
-                account.call_profile(),
-                account.caller(&request),
-            ))
-        }) else {
-            return self.answer(&key, &request, StatusCode::TEMPORARILY_UNAVAILABLE, now);
-        };
-        self.last_call = self.last_call.saturating_add(1);
-        let id = CallId(self.last_call);
-        let invite = Invite { settings, key, request };
-        self.ringing.insert(key, id);
-        let mut turn = Turn {
-            now,
-            random: &mut self.random,
-        };
-        let call = Call::incoming(id, account, invite, from.clone(), profile, &mut turn);
-        let is_live = call.is_live();
-        self.calls.insert(id, call);
-        if is_live {
-            self.outputs.push_back(Output::Event(Event::Incoming {
-                call: id,
-                account,
-                from,
-                replaces,
-            }));
-        }
-        if let Some(old) = replaces.filter(|_| is_live) {
-            self.hand_over(old, id, now);
         }
     }
 

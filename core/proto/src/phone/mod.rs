@@ -9,6 +9,7 @@ mod commands;
 mod conference;
 mod dispatch;
 mod focus;
+mod incoming;
 mod io;
 mod leaving;
 mod lines;
@@ -16,6 +17,7 @@ mod long_way;
 mod moved;
 mod place;
 mod ring;
+mod services;
 #[cfg(test)]
 mod tests;
 mod transfer;
@@ -23,7 +25,8 @@ mod transfer;
 pub use crate::call::{MediaFact, PhoneSound};
 pub use crate::event::Event;
 pub use crate::view::{
-    AccountView, CallDirection, CallEnd, CallState, CallView, HeldBy, LampKind, LampState, LampView, Messages, View,
+    AccountView, CallDirection, CallEnd, CallState, CallView, ForwardView, HeldBy, LampKind, LampState, LampView,
+    Messages, View,
 };
 pub use command::{Accepted, Command, Others, Refused};
 pub use conference::CONFERENCE_LIMIT;

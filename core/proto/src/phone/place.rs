@@ -43,9 +43,12 @@ impl Phone {
     pub(super) fn place(&mut self, origin: Origin, errand: Errand<'_>, now: Instant) -> Result<CallId, Refused> {
         match errand {
             Errand::Call { account, target } => {
+                if self.accounts.is_empty() {
+                    return Err(refused_without_account(target));
+                }
                 let account = self.caller(account)?;
                 let dialled = dialled(account, target)?;
-                let account = self.way_to(&dialled, account).id();
+                let account = self.way_to(&dialled, account)?.id();
                 self.place_call(origin, account, (dialled, None), now)
             }
             Errand::Follow { account, wanted } => {
@@ -134,13 +137,13 @@ impl Phone {
         Ok(call)
     }
 
-    fn account_in(&self, call: CallId) -> Result<&Account, Refused> {
+    pub(super) fn account_in(&self, call: CallId) -> Result<&Account, Refused> {
         let account = self.calls.get(&call).ok_or(Refused::UnknownCall(call))?.account();
         self.accounts.get(&account).ok_or(Refused::UnknownAccount(account))
     }
 
     /// The account that is meant: the one named, else the first that is connected, else the first.
-    fn caller(&self, named: Option<AccountId>) -> Result<&Account, Refused> {
+    pub(super) fn caller(&self, named: Option<AccountId>) -> Result<&Account, Refused> {
         match named {
             Some(id) => self.accounts.get(&id).ok_or(Refused::UnknownAccount(id)),
             None => self
@@ -150,12 +153,14 @@ impl Phone {
         }
     }
 
-    /// The account by which it is called. Whatever gets through to help will do.
-    fn way_to<'a>(&'a self, dialled: &Dialled, account: &'a Account) -> &'a Account {
-        match account.obstacle() {
-            Some(_) if dialled.kind == DialKind::Emergency => self.connected().unwrap_or(account),
-            _ => account,
+    /// The account by which it is called. Whatever gets through to help will do, and who would have to wait for it is
+    /// told at once.
+    fn way_to<'a>(&'a self, dialled: &Dialled, account: &'a Account) -> Result<&'a Account, Refused> {
+        if dialled.kind != DialKind::Emergency || account.obstacle().is_none() {
+            return Ok(account);
         }
+        self.connected()
+            .ok_or_else(|| Refused::UseAMobile(printable(&dialled.target)))
     }
 
     fn connected(&self) -> Option<&Account> {
@@ -173,6 +178,27 @@ fn request_uri(dialled: &Dialled, account: &Account) -> Result<Uri, Refused> {
         .request_uri(&account.config().domain)
         .parse()
         .map_err(|_| Refused::Target("That address cannot be called: it is no SIP address.".to_owned()))
+}
+
+/// Without any account there is no dial plan but everybody's.
+fn refused_without_account(target: &str) -> Refused {
+    match dial(target, &DialPlan::of_country("")) {
+        Ok(dialled) if dialled.kind == DialKind::Emergency => Refused::UseAMobile(dialled.target),
+        _ => Refused::NoAccount,
+    }
+}
+
+/// Where a call is forwarded to: its address, and what people may be shown.
+pub(super) fn forward_target(account: &Account, text: &str) -> Result<(Uri, String), Refused> {
+    let dialled = dialled(account, text)?;
+    if !dialled.tones.is_empty() || dialled.kind == DialKind::Emergency || dialled.target == account.config().user {
+        return Err(Refused::Target(format!(
+            "Calls cannot be forwarded to \"{}\".",
+            printable(text)
+        )));
+    }
+    let uri = request_uri(&dialled, account)?;
+    Ok((uri, dialled.target))
 }
 
 /// What our INVITE says because a REFER wanted it. The target is taken letter for letter: it may be a phone's Contact.

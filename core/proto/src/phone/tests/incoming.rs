@@ -16,6 +16,10 @@ fn a_call_rings_is_answered_talks_and_the_far_end_hangs_up() {
             call,
             account: bench.account,
             from: "Anna <1002>".to_owned(),
+            withheld: false,
+            via: Vec::new(),
+            ring: None,
+            answers_itself: false,
             replaces: None,
         }]
     );

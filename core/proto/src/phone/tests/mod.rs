@@ -5,10 +5,13 @@
 mod calls;
 mod changes;
 mod flows;
+mod identity;
 mod incoming;
 mod lines;
 mod missed;
+mod reach;
 mod rules;
+mod services;
 mod setup;
 mod several;
 mod tones;

@@ -127,10 +127,11 @@ impl DialPlan {
     /// The plan of an account; the number of its mailbox counts as a feature code.
     pub fn of_account(account: &AccountConfig) -> Self {
         let codes = account.feature_codes.values().chain(&account.voicemail);
+        let before_argument = |code: &String| code.split("{}").next().unwrap_or_default().to_owned();
         Self {
             country: Country::of(&account.country),
             outside_prefix: account.outside_line_prefix.clone().filter(|prefix| !prefix.is_empty()),
-            feature_codes: codes.cloned().collect(),
+            feature_codes: codes.map(before_argument).collect(),
             domain: Some(account.domain.clone()),
         }
     }

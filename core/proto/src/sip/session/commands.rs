@@ -76,6 +76,18 @@ impl Session {
         self.refuse_call(status, reason, None, now)
     }
 
+    /// Sends the caller elsewhere: 302 with `headers`, a Contact among them (RFC 3261 13.3.1.2).
+    pub fn redirect(&mut self, headers: &Headers, now: Instant) -> Result<(), CommandRefused> {
+        let (leg, out) = self.ringing_leg()?;
+        leg.redirect_first(out, headers);
+        let ended = Ended {
+            status: Some(StatusCode::MOVED_TEMPORARILY),
+            ..Ended::by(EndedBy::Us)
+        };
+        self.conclude(Over::silent(ended), now);
+        Ok(())
+    }
+
     fn refuse_call(
         &mut self,
         status: StatusCode,
@@ -250,6 +262,18 @@ impl Session {
 }
 
 impl Leg {
+    fn redirect_first(&mut self, out: &mut super::outbox::Outbox, headers: &Headers) {
+        let Some(invite) = self.invite_in.take() else {
+            return;
+        };
+        let mut response = self.response(&invite.request, StatusCode::MOVED_TEMPORARILY);
+        response.headers.remove(HeaderName::Contact);
+        for (name, value) in headers.iter() {
+            response.headers.push(name.clone(), value);
+        }
+        out.respond(invite.key, response);
+    }
+
     /// Refuses the INVITE that started the call.
     fn refuse_first(
         &mut self,
