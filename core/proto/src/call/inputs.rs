@@ -53,7 +53,10 @@ impl Call {
     /// The media side has something to tell.
     pub fn handle_media(&mut self, fact: MediaFact, turn: &mut Turn<'_>) {
         match fact {
-            MediaFact::Heard => self.proven_at = Some(turn.now),
+            MediaFact::Heard => {
+                self.proven_at = Some(turn.now);
+                self.handle_heard();
+            }
             MediaFact::Stats(stats) => self.figures = Some(stats),
             MediaFact::Digit(digit) => {
                 self.outputs.push_back(Output::Event(Event::Dtmf {

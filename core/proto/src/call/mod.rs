@@ -7,6 +7,7 @@
 pub mod alert;
 mod commands;
 mod digits;
+mod early;
 mod ending;
 mod inputs;
 mod media;
@@ -33,6 +34,7 @@ use crate::time::{Instant, Wake, earliest};
 use crate::view::{CallDirection, CallEnd, CallState, CallView, HeldBy};
 use bytes::Bytes;
 use digits::Digits;
+use early::Early;
 pub(crate) use media::{Sound, SoundError};
 use referred::Referred;
 pub(crate) use session_events::refusal_of;
@@ -128,6 +130,8 @@ pub struct Call {
     /// The far end knows another Contact of ours than the one that reaches us now.
     has_moved: bool,
     digits: Digits,
+    /// What is heard before the answer.
+    early: Early,
     /// We have asked the far end to call somebody else.
     transfer: Option<Transfer>,
     /// The far end has asked us to call somebody else.
@@ -249,6 +253,7 @@ impl Call {
             proven_at: None,
             has_moved: false,
             digits: Digits::new(profile.dtmf),
+            early: Early::default(),
             transfer: None,
             referred: None,
             transfers: profile.transfers,

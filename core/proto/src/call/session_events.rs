@@ -64,10 +64,13 @@ impl Call {
 
     fn handle_session_event(&mut self, event: SessionEvent, turn: &mut Turn<'_>) {
         match event {
-            SessionEvent::Progress { status, .. } => self.handle_progress(status),
-            SessionEvent::EarlyAnswer { sdp, .. } => self.handle_early_answer(&sdp),
-            SessionEvent::Redirected => self.handle_redirected(),
-            SessionEvent::Answered { sdp, .. } => self.handle_answered(sdp.as_ref(), turn),
+            SessionEvent::Progress { status, .. } if status == StatusCode::RINGING => self.handle_ringing(),
+            SessionEvent::EarlyAnswer { sdp, dialog, .. } => self.handle_early_answer(sdp, &dialog.remote_tag),
+            SessionEvent::Redirected => {
+                tracing::info!(call = %self.id, "the number has moved, and is called where it is now");
+                self.forget_early();
+            }
+            SessionEvent::Answered { sdp, dialog } => self.handle_answered(sdp.as_ref(), &dialog.remote_tag, turn),
             SessionEvent::AnswerReceived { sdp, .. } => self.handle_answer(&sdp, turn),
             SessionEvent::OfferReceived { sdp, .. } => self.handle_offer(sdp, turn),
             SessionEvent::OfferRequested => self.handle_offer_requested(turn),
@@ -80,40 +83,16 @@ impl Call {
             SessionEvent::Alive => self.proven_at = Some(turn.now),
             SessionEvent::Unproven => self.handle_unproven(turn),
             SessionEvent::Outcome { method, result, .. } => self.handle_outcome(&method, &result, turn),
-            SessionEvent::Confirmed | SessionEvent::RemoteTargetChanged(_) => {}
+            SessionEvent::Progress { .. } | SessionEvent::Confirmed | SessionEvent::RemoteTargetChanged(_) => {}
         }
     }
 
-    fn handle_progress(&mut self, status: StatusCode) {
-        if status == StatusCode::RINGING && !self.progress.ringing {
-            self.progress.ringing = true;
-            if !self.progress.early {
-                self.outputs.push_back(Output::Sound(PhoneSound::Ringback));
-            }
-        }
-    }
-
-    /// Sound before the answer. One that cannot be read is no reason to give the call up.
-    fn handle_early_answer(&mut self, sdp: &Bytes) {
-        if self.sound.accept(sdp).is_ok() {
-            self.progress.early = true;
-            self.outputs.push_back(Output::Sound(PhoneSound::Silence));
-            self.start_media();
-        }
-    }
-
-    fn handle_redirected(&mut self) {
-        tracing::info!(call = %self.id, "the number has moved, and is called where it is now");
-        (self.progress.ringing, self.progress.early) = (false, false);
-        self.outputs.push_back(Output::Sound(PhoneSound::Silence));
-    }
-
-    fn handle_answered(&mut self, sdp: Option<&Bytes>, turn: &mut Turn<'_>) {
+    fn handle_answered(&mut self, sdp: Option<&Bytes>, branch: &str, turn: &mut Turn<'_>) {
         if !self.is_live() {
             return;
         }
         self.outputs.push_back(Output::Sound(PhoneSound::Silence));
-        if let Some(Err(error)) = sdp.map(|sdp| self.sound.accept(sdp)) {
+        if let Err(error) = self.adopt_branch(branch, sdp) {
             self.end_with(format!("The call was answered, but {error}."), turn);
             return;
         }

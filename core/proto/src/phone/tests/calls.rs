@@ -61,6 +61,8 @@ fn early_media_is_heard_and_silences_the_ringback_and_the_answer_agrees_nothing_
     let invite = bench.request(Method::Invite);
     bench.reply(&invite, 180, "b", None);
     bench.reply(&invite, 183, "b", Some(ANSWER));
+    let fact = MediaFact::Heard;
+    bench.input(Input::Media { call, fact });
     assert_eq!(
         bench.sounds(),
         [(call, PhoneSound::Ringback), (call, PhoneSound::Silence)]

@@ -4,6 +4,7 @@
 
 mod calls;
 mod changes;
+mod early;
 mod flows;
 mod identity;
 mod incoming;
