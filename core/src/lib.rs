@@ -54,7 +54,9 @@ pub use parts::Parts;
 pub use practice::{Practice, PracticeError};
 pub use runtime::Levels;
 pub use toestel_proto::account::AccountMemory;
-pub use toestel_proto::account_config::{AccountConfig, CallerId, DtmfMode, Feature, HostPort, Roots, Transport};
+pub use toestel_proto::account_config::{
+    AccountConfig, AutoAnswer, CallerId, DtmfMode, Feature, HostPort, Roots, Transport,
+};
 pub use toestel_proto::codec::{Codec, MediaPolicy, Suite};
 pub use toestel_proto::hex;
 pub use toestel_proto::ids::{AccountId, CallId};

@@ -597,7 +597,7 @@ fn tones_arrive_in_order_and_once() {
     let mut world = talking(Setup::default());
     let digits = "0123456789*#".to_owned();
     world.command(0, Command::Dtmf { call: None, digits }).unwrap();
-    world.run(seconds(2));
+    world.run(seconds(4));
     assert_eq!(String::from_iter(&world.hosts[1].digits), "0123456789*#");
     world.assert_sound();
 }

@@ -1,6 +1,6 @@
 //! `toestel accounts add`.
 
-use super::values::{CodecArg, DtmfArg, FeatureCode, caller_id};
+use super::values::{AutoAnswerArg, CodecArg, DtmfArg, FeatureCode, caller_id};
 use super::{load, say};
 use crate::error::Failure;
 use crate::options::{MediaArg, TransportArg};
@@ -62,7 +62,10 @@ pub struct AddArgs {
     /// How keys pressed in a call are sent
     #[arg(long, value_enum, default_value = "auto")]
     dtmf: DtmfArg,
-    /// What to dial for a feature of this PBX, such as park=*68; may be given again
+    /// What to do with a call that wants to be answered by itself, such as an intercom
+    #[arg(long, value_enum, default_value = "off")]
+    auto_answer: AutoAnswerArg,
+    /// What to dial for a feature of this PBX, such as park=*68 or forward_on=*21*{}#; may be given again
     #[arg(long = "feature-code", value_name = "FEATURE=CODE")]
     feature_codes: Vec<FeatureCode>,
     #[command(flatten)]
@@ -130,6 +133,7 @@ impl AddArgs {
             config.codecs = self.codecs.into_iter().map(Into::into).collect();
         }
         config.dtmf = self.dtmf.into();
+        config.auto_answer = self.auto_answer.into();
         config.feature_codes = self
             .feature_codes
             .into_iter()

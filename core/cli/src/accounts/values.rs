@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as NoFeature, StrDeserializer};
 use std::str::FromStr;
-use toestel_core::{CallerId, Codec, DtmfMode, Feature};
+use toestel_core::{AutoAnswer, CallerId, Codec, DtmfMode, Feature};
 
 /// A codec.
 #[derive(ValueEnum, Clone, Copy, Debug)]
@@ -51,6 +51,27 @@ impl From<DtmfArg> for DtmfMode {
             DtmfArg::Rfc4733 => Self::Rfc4733,
             DtmfArg::Info => Self::Info,
             DtmfArg::Inband => Self::Inband,
+        }
+    }
+}
+
+/// What is done with a call that wants to be answered by itself.
+#[derive(ValueEnum, Clone, Copy, Debug)]
+pub enum AutoAnswerArg {
+    /// It rings like any other
+    Off,
+    /// It is answered with a closed microphone
+    Muted,
+    /// It is answered, and the caller hears the room
+    TwoWay,
+}
+
+impl From<AutoAnswerArg> for AutoAnswer {
+    fn from(arg: AutoAnswerArg) -> Self {
+        match arg {
+            AutoAnswerArg::Off => Self::Off,
+            AutoAnswerArg::Muted => Self::Muted,
+            AutoAnswerArg::TwoWay => Self::TwoWay,
         }
     }
 }
