@@ -47,8 +47,12 @@ impl Phone {
                     return Err(refused_without_account(target));
                 }
                 let account = self.caller(account)?;
-                let dialled = dialled(account, target)?;
-                let account = self.way_to(&dialled, account)?.id();
+                let mut dialled = dialled(account, target)?;
+                let way = self.way_to(&dialled, account)?;
+                if way.id() != account.id() {
+                    dialled.target = DialPlan::of_account(account.config()).without_prefix(&dialled.target);
+                }
+                let account = way.id();
                 self.place_call(origin, account, (dialled, None), now)
             }
             Errand::Follow { account, wanted } => {

@@ -160,7 +160,9 @@ fn without_any_connection_help_is_refused_at_once_with_what_to_do() {
 
 #[test]
 fn help_goes_by_any_account_that_is_connected_registered_or_not() {
-    let mut bench = Bench::new();
+    let mut config = plain();
+    config.outside_line_prefix = Some("0".to_owned());
+    let mut bench = Bench::with(config);
     let first = bench.account;
     bench.lose_flow_for_good();
     bench.reachable = vec![Transport::Udp];
@@ -170,10 +172,12 @@ fn help_goes_by_any_account_that_is_connected_registered_or_not() {
     other.transport = Transport::Udp;
     bench.add(other, AccountMemory::default());
     assert!(!bench.phone.view(bench.now).registered);
-    let target = "112".to_owned();
-    let account = Some(first);
-    bench.command(Command::Dial { target, account }).unwrap();
-    assert_eq!(bench.request(Method::Invite).uri.to_string(), "sip:112@other.example");
+    for typed in ["112", "0112"] {
+        let (target, account) = (typed.to_owned(), Some(first));
+        bench.command(Command::Dial { target, account }).unwrap();
+        let invite = bench.request(Method::Invite);
+        assert_eq!(invite.uri.to_string(), "sip:112@other.example", "{typed}");
+    }
 }
 
 #[test]

@@ -137,6 +137,18 @@ impl DialPlan {
     }
 }
 
+impl DialPlan {
+    /// An emergency number without the outside-line prefix that may stand before it: another PBX does not know it.
+    pub fn without_prefix(&self, number: &str) -> String {
+        let bare = self
+            .outside_prefix
+            .as_deref()
+            .and_then(|prefix| number.strip_prefix(prefix))
+            .filter(|bare| self.country.is_emergency(bare));
+        bare.unwrap_or(number).to_owned()
+    }
+}
+
 /// Turns text into a target.
 ///
 /// # Errors
