@@ -18,12 +18,13 @@ use crate::sound;
 /// The domain that the certificate names.
 pub const DOMAIN: &str = "pbx.test";
 
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 6] = [
     ("asterisk.conf", include_str!("../asterisk/asterisk.conf")),
     ("extensions.conf", include_str!("../asterisk/extensions.conf")),
     ("logger.conf", include_str!("../asterisk/logger.conf")),
     ("modules.conf", include_str!("../asterisk/modules.conf")),
     ("rtp.conf", include_str!("../asterisk/rtp.conf")),
+    ("voicemail.conf", include_str!("../asterisk/voicemail.conf")),
 ];
 const PJSIP: &str = include_str!("../asterisk/pjsip.conf");
 
@@ -39,6 +40,12 @@ const USERS: [(&str, &str, &str); 10] = [
     ("208", "foreign", ""),
     ("211", "plain", ""),
     ("212", "plain", ""),
+];
+
+/// Who has a mailbox: Asterisk tells 201 what waits by itself, and 202 when it is asked.
+const MAILBOXES: [(&str, &str, &str); 2] = [
+    ("201", "mailboxes = 201@default\n", ""),
+    ("202", "", "mailboxes = 202@default\n"),
 ];
 
 /// The codecs, as Asterisk's tables name them.
@@ -61,6 +68,8 @@ impl Asterisk {
     /// As [`Asterisk::start`], with a certificate that names this address too.
     pub fn start_known_by(lab: &Arc<Lab>, address: Option<&str>) -> Self {
         let folder = lab.folder("asterisk");
+        // What an earlier run of the same number left in the mailboxes.
+        let _ = fs::remove_dir_all(folder.join("spool"));
         for part in ["etc", "db", "spool", "run", "log"] {
             lab.folder(&format!("asterisk/{part}"));
         }
@@ -101,6 +110,16 @@ impl Asterisk {
     /// Kills it as a crash does.
     pub fn kill(&mut self) {
         self.process.kill();
+    }
+
+    /// Leaves a message in `user`'s mailbox, heard or not.
+    pub fn leave_message(&self, user: &str, is_new: bool) {
+        let place = if is_new { "INBOX" } else { "Old" };
+        let folder = self.folder.join(format!("spool/voicemail/default/{user}/{place}"));
+        fs::create_dir_all(&folder).expect("the lab's folder can be written");
+        let count = fs::read_dir(&folder).expect("it is there").count();
+        let text = "[message]\norigmailbox=201\ncontext=lab\ncallerid=\"Anna\" <203>\nduration=2\n";
+        fs::write(folder.join(format!("msg{count:04}.txt")), text).expect("the lab's folder can be written");
     }
 
     /// Runs a command of its command line.
@@ -194,9 +213,11 @@ fn write_users(folder: &Path, changed: Option<(&str, &str)>) {
         let password = changed
             .filter(|(user, _)| user == name)
             .map_or(own.as_str(), |(_, password)| password);
+        let mailbox = MAILBOXES.iter().find(|(user, ..)| user == name);
+        let (told, asked) = mailbox.map_or(("", ""), |(_, told, asked)| (told, asked));
         format!(
-            "\n[{name}]({kind})\nauth = {name}\naors = {name}\ncallerid = User {name} <{name}>\n\
-             [{name}](login)\nusername = {name}\npassword = {password}\n{login}\n[{name}](aor)\n"
+            "\n[{name}]({kind})\n{told}auth = {name}\naors = {name}\ncallerid = User {name} <{name}>\n\
+             [{name}](login)\nusername = {name}\npassword = {password}\n{login}\n[{name}](aor)\n{asked}"
         )
     });
     let text = format!("{PJSIP}{}", users.collect::<String>());

@@ -42,7 +42,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 pub use commands::{CallError, Manner};
-pub use party::{Party, via};
+pub use party::{Party, shown, via};
 use placing::Placing;
 pub use placing::{Way, Wish};
 pub use profile::{Invite, Profile};

@@ -2,12 +2,10 @@
 
 use super::dialog_info::{Applied, DialogInfo, Dialogs};
 use super::pidf::Presence;
+use crate::call::shown;
 use crate::ids::AccountId;
 use crate::sip::msg::{NameAddr, Replaces};
 use crate::view::{LampKind, LampState, LampView};
-
-/// The longest name that is shown.
-const NAME_LIMIT: usize = 128;
 
 /// See the module.
 #[derive(Clone, Default, Debug)]
@@ -99,7 +97,7 @@ impl Lamp {
                 Some(presence) => (presence.state, None, presence.note.clone()),
                 None => {
                     let (state, dialog) = self.dialogs.lamp();
-                    (state, dialog.and_then(|dialog| dialog.remote.as_ref()).map(name), None)
+                    (state, dialog.and_then(|dialog| dialog.remote.as_ref()).map(shown), None)
                 }
             },
         };
@@ -139,35 +137,4 @@ impl Shown {
             reason: self.reason,
         }
     }
-}
-
-/// `Anna <1003>`, or the number alone.
-fn name(address: &NameAddr) -> String {
-    let number = match address.uri.user() {
-        Some(user) => clean(&user),
-        None => clean(&address.uri.to_string()),
-    };
-    match address
-        .display
-        .as_deref()
-        .map(clean)
-        .filter(|name| !name.is_empty() && *name != number)
-    {
-        Some(name) => format!("{name} <{number}>"),
-        None => number,
-    }
-}
-
-/// Text from outside, without what could turn round or hide the text beside it.
-fn clean(text: &str) -> String {
-    let is_plain = |c: &char| {
-        !c.is_control()
-            && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
-    text.chars()
-        .filter(is_plain)
-        .take(NAME_LIMIT)
-        .collect::<String>()
-        .trim()
-        .to_owned()
 }

@@ -34,7 +34,15 @@ impl Capabilities<'static> {
             Method::Refer,
             Method::Notify,
         ],
-        options: &["100rel", "timer", "replaces", "norefersub", "outbound", "path"],
+        options: &[
+            "100rel",
+            "timer",
+            "replaces",
+            "norefersub",
+            "outbound",
+            "path",
+            "eventlist",
+        ],
     };
 }
 

@@ -55,6 +55,9 @@ impl Bench {
         request.headers.push(HeaderName::Event, package);
         request.headers.push(HeaderName::SubscriptionState, state);
         if let Some((kind, body)) = body {
+            if kind == RELATED {
+                request.headers.push(HeaderName::Require, "eventlist");
+            }
             request.set_body(kind, body.to_owned());
         }
         self.ask(&request);
