@@ -169,8 +169,12 @@ impl Host {
             Event::Unregistered {
                 reason, retry_in_ms, ..
             } => self.unregistered = Some((reason, retry_in_ms)),
-            Event::Incoming { call, .. } => {
+            Event::Incoming { call, replaces, .. } => {
                 self.told.insert(call, CallState::Ringing);
+                // Who takes the place of a call that the user took, or placed, is as wanted as that one.
+                if replaces.is_some_and(|old| self.wanted.contains(&old)) {
+                    self.wanted.insert(call);
+                }
             }
             Event::Call {
                 call,

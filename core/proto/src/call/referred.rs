@@ -7,7 +7,7 @@
 use super::{Call, CallError, Output, Turn};
 use crate::account_config::TransferPolicy;
 use crate::event::Event;
-use crate::sip::endpoint::ServerKey;
+use crate::sip::endpoint::{Failure, ServerKey};
 use crate::sip::msg::{HeaderName, Method, Request, Response, StatusCode};
 use crate::sip::session;
 use crate::sip::transfer::{self, Wanted};
@@ -23,6 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(180);
 /// How long whoever transferred us may take to hang up; then we do.
 const FAREWELL: Duration = Duration::from_secs(10);
 
+/// How often the far end is told again what it refused for its place in the order.
+const TRIES: u8 = 5;
+
 /// A REFER that was accepted, until it is over.
 #[derive(Debug)]
 pub(super) struct Referred {
@@ -31,6 +34,8 @@ pub(super) struct Referred {
     until: Instant,
     /// The far end was on hold before the new call was placed.
     was_held: bool,
+    /// How often the far end can still be told again.
+    tries: u8,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,6 +46,23 @@ enum Stage {
     Followed(StatusCode),
     /// The new call was answered.
     Done,
+    /// The new call came to nothing, or was not wanted: this was told last.
+    Failed(StatusCode),
+}
+
+impl Stage {
+    /// What the far end is to know.
+    const fn status(self) -> StatusCode {
+        match self {
+            Self::Asked => StatusCode::TRYING,
+            Self::Followed(status) | Self::Failed(status) => status,
+            Self::Done => StatusCode::OK,
+        }
+    }
+
+    const fn is_over(self) -> bool {
+        matches!(self, Self::Done | Self::Failed(_))
+    }
 }
 
 impl Referred {
@@ -70,8 +92,9 @@ impl Call {
             stage: Stage::Asked,
             until: turn.now + DECISION,
             was_held: self.held_by_us,
+            tries: TRIES,
         });
-        self.notify(StatusCode::TRYING, turn);
+        self.notify(turn);
         if self.transfers == TransferPolicy::Follow {
             self.outputs.push_back(Output::Follow);
         } else {
@@ -91,7 +114,8 @@ impl Call {
         if !self.is_answered() {
             return Err(StatusCode::TEMPORARILY_UNAVAILABLE);
         }
-        if self.referred.is_some() || self.transfer.is_some() {
+        let is_under_way = self.referred.as_ref().is_some_and(|referred| !referred.stage.is_over());
+        if is_under_way || self.transfer.is_some() {
             return Err(StatusCode::REQUEST_PENDING);
         }
         Ok(wanted)
@@ -137,19 +161,23 @@ impl Call {
     /// How far the call is that we place in place of this one.
     pub fn handle_followed(&mut self, status: StatusCode, turn: &mut Turn<'_>) {
         let Some(referred) = &mut self.referred else { return };
-        if referred.stage == Stage::Done || referred.stage == Stage::Followed(status) {
+        if referred.stage.is_over() || referred.stage == Stage::Followed(status) {
             return;
         }
-        referred.stage = Stage::Followed(status);
-        self.notify(status, turn);
-        let Some(referred) = &mut self.referred else { return };
-        if status.is_success() {
-            referred.stage = Stage::Done;
-            referred.until = turn.now + FAREWELL;
+        referred.stage = if status.is_success() {
+            Stage::Done
         } else if status.is_final() {
-            self.held_by_us = referred.was_held;
-            self.referred = None;
+            Stage::Failed(status)
+        } else {
+            Stage::Followed(status)
+        };
+        if referred.stage.is_over() {
+            referred.until = turn.now + FAREWELL;
         }
+        if status.is_failure() {
+            self.held_by_us = referred.was_held;
+        }
+        self.notify(turn);
         self.settle(turn);
     }
 
@@ -167,18 +195,34 @@ impl Call {
             Stage::Asked => self.handle_followed(StatusCode::DECLINE, turn),
             Stage::Followed(_) => self.handle_followed(StatusCode::REQUEST_TIMEOUT, turn),
             Stage::Done => self.hang_up(turn),
+            Stage::Failed(_) => self.referred = None,
         }
     }
 
-    fn notify(&mut self, status: StatusCode, turn: &mut Turn<'_>) {
+    /// A NOTIFY of ours was answered. One that another request of ours overtook is refused for its number (RFC 3261
+    /// 12.2.2), and whoever missed the last one would wait for ever: they are told again.
+    pub(super) fn handle_notified(&mut self, result: &Result<Box<Response>, Failure>, turn: &mut Turn<'_>) {
+        let was_overtaken = result
+            .as_ref()
+            .is_ok_and(|response| response.status == StatusCode::SERVER_INTERNAL_ERROR);
+        let Some(referred) = self.referred.as_mut().filter(|_| was_overtaken) else {
+            return;
+        };
+        if let Some(left) = referred.tries.checked_sub(1) {
+            referred.tries = left;
+            self.notify(turn);
+        }
+    }
+
+    fn notify(&mut self, turn: &mut Turn<'_>) {
         let (Some(referred), Some(session)) = (&self.referred, &mut self.session) else {
             return;
         };
         if !referred.wanted.subscribes {
             return;
         }
-        let left = referred.until - turn.now;
-        let (headers, content_type, body) = transfer::notify(referred.wanted.cseq, status, left);
+        let (cseq, status) = (referred.wanted.cseq, referred.stage.status());
+        let (headers, content_type, body) = transfer::notify(cseq, status, referred.until - turn.now);
         // Refused only where the dialog is gone, and then nobody listens.
         let _ = session.request(Method::Notify, headers, Some((content_type, body.into())), turn.now);
     }

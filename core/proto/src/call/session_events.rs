@@ -259,6 +259,7 @@ impl Call {
         match method {
             Method::Info => self.handle_digit_sent(result, turn),
             Method::Refer => self.handle_refer_answered(result, turn),
+            Method::Notify => self.handle_notified(result, turn),
             _ => {}
         }
     }

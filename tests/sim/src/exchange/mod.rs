@@ -383,7 +383,14 @@ impl Exchange {
                 .cloned()
                 .collect(),
             user if self.rules.users.contains_key(user) => vec![dialled],
-            _ => return self.refuse(key, &request, 404, now),
+            // A phone that is called by its Contact, as by a transfer.
+            _ => match self.route(&request) {
+                Some(flow) => {
+                    let targets = vec![(request.uri.clone(), flow)];
+                    return self.forward(key, request, targets, now);
+                }
+                None => return self.refuse(key, &request, 404, now),
+            },
         };
         let targets: Vec<_> = called
             .iter()

@@ -335,6 +335,22 @@ fn a_transfer_of_us_that_fails_is_told_and_the_call_goes_on() {
 }
 
 #[test]
+fn news_of_a_transfer_that_another_request_overtook_is_told_again() {
+    let (mut bench, call, dialog) = talking();
+    bench.refer_us(&dialog, 2, "<sip:1003@pbx.example>");
+    assert_eq!(bench.told_by_us(), "100");
+    bench.command(Command::RefuseTransfer { call: Some(call) }).unwrap();
+    for _ in 0..5 {
+        let notify = bench.request(Method::Notify);
+        assert!(std::str::from_utf8(&notify.body).unwrap().starts_with("SIP/2.0 603"));
+        bench.reply(&notify, 500, "b", None);
+    }
+    assert_eq!(bench.told_by_us(), "603");
+    bench.run(SECOND * 11);
+    assert_eq!(bench.refer_us(&dialog, 3, "<sip:1004@pbx.example>"), 202);
+}
+
+#[test]
 fn the_policy_may_follow_or_refuse_a_transfer_without_asking() {
     let with = |transfers| {
         let mut config = plain();
