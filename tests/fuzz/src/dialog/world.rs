@@ -149,7 +149,10 @@ impl World {
                 target: text,
                 account: None,
             },
-            b'a' => Command::Answer { call, others: Others::Hold },
+            b'a' => Command::Answer {
+                call,
+                others: Others::Hold,
+            },
             b'r' => Command::Reject { call, code: None },
             b'h' => Command::Hangup { call },
             b'o' => Command::Hold { call },
