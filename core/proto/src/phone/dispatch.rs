@@ -246,7 +246,10 @@ impl Phone {
         {
             Ok(key) => {
                 self.asked.insert(key, asker);
-                self.await_answer(account, Some(flow.id), now);
+                // Some PBXs are silent on what they do not serve, and their flow is sound all the same.
+                if request.method != Method::Subscribe {
+                    self.await_answer(account, Some(flow.id), now);
+                }
             }
             Err(_) => self.ask_by_long_way(asker, account, request, now),
         }

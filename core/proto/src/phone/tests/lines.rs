@@ -684,3 +684,15 @@ fn the_pbx_cannot_subscribe_to_us() {
     }
     assert!(bench.phone.load().server_transactions <= 64);
 }
+
+#[test]
+fn a_pbx_that_is_silent_on_subscriptions_keeps_its_flow() {
+    let mut bench = Bench::new();
+    let flow = bench.flow;
+    bench.watch(LampKind::Dialog, "1002").unwrap();
+    bench.request(Method::Subscribe);
+    bench.run(SECOND * 60);
+    assert_eq!(bench.flow, flow);
+    assert!(bench.flows.contains_key(&flow));
+    assert!(bench.phone.view(bench.now).registered);
+}
