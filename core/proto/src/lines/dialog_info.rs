@@ -121,7 +121,8 @@ fn identity(remote: &Element) -> Option<NameAddr> {
     })
 }
 
-/// The tags are those of the phone that is watched: whoever asks it to hand its dialog over names its own as `to-tag`.
+/// Seen from the other end of the dialog, to whom the INVITE goes that takes it over: `to-tag` is its own, and the phone
+/// that is watched has the other. An early dialog can be taken from nobody but its caller (RFC 3891 3).
 fn replaces(element: &Element, state: DialogState) -> Option<Replaces> {
     let text = |name| {
         element
@@ -131,8 +132,8 @@ fn replaces(element: &Element, state: DialogState) -> Option<Replaces> {
     };
     Some(Replaces {
         call_id: text("call-id")?,
-        to_tag: text("local-tag")?,
-        from_tag: text("remote-tag")?,
+        to_tag: text("remote-tag")?,
+        from_tag: text("local-tag")?,
         early_only: state != DialogState::Confirmed,
     })
 }
@@ -265,7 +266,7 @@ mod tests {
         let dialog = known.to_take().unwrap();
         assert_eq!(dialog.remote.as_ref().unwrap().display.as_deref(), Some("Anna"));
         let replaces = dialog.replaces.as_ref().unwrap();
-        assert_eq!(replaces.to_string(), "c;to-tag=l;from-tag=r;early-only");
+        assert_eq!(replaces.to_string(), "c;to-tag=r;from-tag=l;early-only");
     }
 
     #[test]

@@ -175,6 +175,12 @@ pub enum Command {
         #[serde(default)]
         account: Option<AccountId>,
     },
+    /// Take our own call that runs on another phone; its number must be watched (`subscribe`).
+    Pull {
+        /// By which account; the first one where left out.
+        #[serde(default)]
+        account: Option<AccountId>,
+    },
     /// Park a call at the PBX.
     Park {
         /// Which.
@@ -298,6 +304,9 @@ pub enum Refused {
     /// As many calls as the phone holds are live.
     #[error("There are {0} calls already. End one first.")]
     TooManyCalls(usize),
+    /// Nothing is known of a call on another phone of ours.
+    #[error("No call of yours is known to run on another phone. Subscribe to your own number, if the PBX tells of it.")]
+    NothingToPull,
     /// Somebody's state cannot be asked for.
     #[error("{0}")]
     Lamp(#[from] LampRefused),
@@ -305,7 +314,7 @@ pub enum Refused {
 
 impl Command {
     /// The word in `cmd` of each.
-    pub const NAMES: [&str; 24] = [
+    pub const NAMES: [&str; 25] = [
         "dial",
         "answer",
         "reject",
@@ -325,6 +334,7 @@ impl Command {
         "dnd",
         "forward",
         "pickup",
+        "pull",
         "park",
         "feature",
         "voicemail",
@@ -355,6 +365,7 @@ impl Refused {
             Self::UseAMobile(_) => "use_a_mobile",
             Self::WhichTwo => "which_two",
             Self::ConferenceSize(_) => "conference_size",
+            Self::NothingToPull => "nothing_to_pull",
             Self::TooManyCalls(_) => "too_many_calls",
             Self::Lamp(LampRefused::TooMany(_)) => "too_many_lamps",
             Self::Lamp(LampRefused::NotAsked) => "not_subscribed",

@@ -59,6 +59,7 @@ impl Phone {
             command @ (Command::Dnd { .. }
             | Command::Forward { .. }
             | Command::Pickup { .. }
+            | Command::Pull { .. }
             | Command::Park { .. }
             | Command::Feature { .. }
             | Command::Voicemail { .. }) => return self.serve(&command, now),

@@ -18,6 +18,7 @@ mod moved;
 mod place;
 mod ring;
 mod services;
+mod takeover;
 #[cfg(test)]
 mod tests;
 mod transfer;

@@ -35,13 +35,23 @@ impl Phone {
                 account,
             } => self.set_forward(*when, target.as_deref(), *after, *account)?,
             Command::Voicemail { account } => return self.call_voicemail(*account, now),
-            _ => {
-                if let Some(wanted) = wanted(command) {
-                    return self.use_feature(&wanted, now);
+            Command::Pull { account } => return self.pull(*account, now),
+            Command::Pickup {
+                target: Some(target),
+                account,
+            } => {
+                if let Some(taken) = self.take_ringing(*account, target, now)? {
+                    return Ok(taken);
                 }
+                return self.use_code(command, now);
             }
+            _ => return self.use_code(command, now),
         }
         Ok(Accepted::default())
+    }
+
+    fn use_code(&mut self, command: &Command, now: Instant) -> Result<Accepted, Refused> {
+        wanted(command).map_or(Ok(Accepted::default()), |wanted| self.use_feature(&wanted, now))
     }
 
     fn set_dnd(&mut self, on: bool, code: Option<u16>, account: Option<AccountId>) -> Result<(), Refused> {

@@ -696,3 +696,60 @@ fn a_pbx_that_is_silent_on_subscriptions_keeps_its_flow() {
     assert!(bench.flows.contains_key(&flow));
     assert!(bench.phone.view(bench.now).registered);
 }
+
+/// A call of 1002 with somebody at 1005, whose dialog is told.
+fn with_tags(state: &str, watched: &str) -> String {
+    format!(
+        "<dialog id=\"x\" call-id=\"their-call\" local-tag=\"phone\" remote-tag=\"caller\" direction=\"recipient\">\
+         <state>{state}</state><remote><identity>sip:1005@pbx.example</identity></remote>\
+         <local><identity>sip:{watched}@pbx.example</identity></local></dialog>"
+    )
+}
+
+#[test]
+fn what_rings_at_a_colleague_is_picked_up_from_its_caller_if_the_pbx_tells_its_dialog() {
+    let (mut bench, mut watched) = watching();
+    bench.tell_lamp(&mut watched, &with_tags("early", "1002"));
+    let target = Some("1002".to_owned());
+    bench.command(Command::Pickup { target, account: None }).unwrap();
+    let invite = bench.request(Method::Invite);
+    assert_eq!(invite.uri.to_string(), "sip:1005@pbx.example");
+    assert_eq!(
+        invite.headers.get(HeaderName::Replaces),
+        Some("their-call;to-tag=caller;from-tag=phone;early-only")
+    );
+    assert!(invite.headers.requires("replaces"));
+}
+
+#[test]
+fn a_colleagues_call_is_not_taken_once_it_was_answered() {
+    let (mut bench, mut watched) = watching();
+    bench.tell_lamp(&mut watched, &with_tags("confirmed", "1002"));
+    let target = Some("1002".to_owned());
+    let refused = bench.command(Command::Pickup { target, account: None });
+    assert_eq!(refused.map_err(|refused| refused.code()), Err("feature"));
+    assert_eq!(
+        bench.command(Command::Pull { account: None }),
+        Err(Refused::NothingToPull)
+    );
+}
+
+#[test]
+fn our_own_call_on_another_phone_is_pulled_from_whoever_is_at_its_other_end() {
+    let mut bench = Bench::new();
+    bench.watch(LampKind::Dialog, "1001").unwrap();
+    let mut watched = bench.grant(3_600);
+    bench.tell_lamp(&mut watched, &with_tags("early", "1001"));
+    assert_eq!(
+        bench.command(Command::Pull { account: None }),
+        Err(Refused::NothingToPull)
+    );
+    bench.tell_lamp(&mut watched, &with_tags("confirmed", "1001"));
+    bench.command(Command::Pull { account: None }).unwrap();
+    let invite = bench.request(Method::Invite);
+    assert_eq!(invite.uri.to_string(), "sip:1005@pbx.example");
+    assert_eq!(
+        invite.headers.get(HeaderName::Replaces),
+        Some("their-call;to-tag=caller;from-tag=phone")
+    );
+}

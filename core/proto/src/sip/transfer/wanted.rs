@@ -48,6 +48,17 @@ impl Unfit {
 }
 
 impl Wanted {
+    /// A call of our own accord, to whoever is at the other end of the dialog that it takes over.
+    pub fn in_place_of(replaces: Replaces, target: Uri) -> Self {
+        Self {
+            target: target.without_headers(),
+            replaces: Some(replaces),
+            referred_by: None,
+            subscribes: false,
+            cseq: 0,
+        }
+    }
+
     /// Reads a REFER.
     ///
     /// # Errors
