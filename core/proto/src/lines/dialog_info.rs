@@ -124,18 +124,9 @@ fn identity(remote: &Element) -> Option<NameAddr> {
 /// Seen from the other end of the dialog, to whom the INVITE goes that takes it over: `to-tag` is its own, and the phone
 /// that is watched has the other. An early dialog can be taken from nobody but its caller (RFC 3891 3).
 fn replaces(element: &Element, state: DialogState) -> Option<Replaces> {
-    let text = |name| {
-        element
-            .attribute(name)
-            .filter(|text| !text.is_empty())
-            .map(str::to_owned)
-    };
-    Some(Replaces {
-        call_id: text("call-id")?,
-        to_tag: text("remote-tag")?,
-        from_tag: text("local-tag")?,
-        early_only: state != DialogState::Confirmed,
-    })
+    let text = |name| element.attribute(name).filter(|text| !text.is_empty());
+    let is_early = state != DialogState::Confirmed;
+    Replaces::new(text("call-id")?, text("remote-tag")?, text("local-tag")?, is_early).ok()
 }
 
 /// What became of a document.
@@ -251,6 +242,24 @@ mod tests {
              <param pname=\"+sip.rendering\" pval=\"no\"/></target></local></dialog>";
         assert_eq!(lamp(held), LampState::Held);
         assert_eq!(lamp(&held.replace("\"no\"", "\"yes\"")), LampState::Busy);
+    }
+
+    #[test]
+    fn a_dialog_whose_names_could_add_to_a_header_cannot_be_taken() {
+        for (call_id, tag) in [
+            ("c", "r;x"),
+            ("c", "r&#13;&#10;X: y"),
+            ("c d", "r"),
+            ("c;to-tag=x", "r"),
+            ("c", "\u{e9}"),
+        ] {
+            let dialogs = format!(
+                "<dialog id=\"x\" call-id=\"{call_id}\" local-tag=\"l\" remote-tag=\"{tag}\"><state>early</state></dialog>"
+            );
+            let mut known = Dialogs::default();
+            known.apply(document(3, "full", &dialogs));
+            assert_eq!(known.to_take(), None, "{call_id} {tag}");
+        }
     }
 
     #[test]

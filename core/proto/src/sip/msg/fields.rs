@@ -409,6 +409,26 @@ pub struct Replaces {
     pub early_only: bool,
 }
 
+impl Replaces {
+    /// The dialog with these names.
+    ///
+    /// # Errors
+    /// Where a tag is no token, or the Call-ID is none: such names come from documents too, and would end or add to the
+    /// header field that they are written into.
+    pub fn new(call_id: &str, to_tag: &str, from_tag: &str, early_only: bool) -> Result<Self, Malformed> {
+        let call_id = value::call_id(call_id)?;
+        if call_id.contains([';', ',']) {
+            return Err(Malformed("a Call-ID that would end before its end"));
+        }
+        Ok(Self {
+            call_id: call_id.to_owned(),
+            to_tag: value::whole_token(to_tag)?.to_owned(),
+            from_tag: value::whole_token(from_tag)?.to_owned(),
+            early_only,
+        })
+    }
+}
+
 impl fmt::Display for Replaces {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{};to-tag={};from-tag={}", self.call_id, self.to_tag, self.from_tag)?;
@@ -425,17 +445,7 @@ impl FromStr for Replaces {
 
     fn from_str(text: &str) -> Result<Self, Malformed> {
         let (call_id, params) = value::replaces(text)?;
-        let tag = |name| {
-            params
-                .get(name)
-                .map(str::to_owned)
-                .ok_or(Malformed("Replaces without both tags"))
-        };
-        Ok(Self {
-            call_id: call_id.to_owned(),
-            to_tag: tag("to-tag")?,
-            from_tag: tag("from-tag")?,
-            early_only: params.has("early-only"),
-        })
+        let tag = |name| params.get(name).ok_or(Malformed("Replaces without both tags"));
+        Self::new(call_id, tag("to-tag")?, tag("from-tag")?, params.has("early-only"))
     }
 }

@@ -191,6 +191,19 @@ mod tests {
             (&["<sip:a@x;method=BYE>"], Unfit::Method),
             (&["<sip:a@x?Replaces=1>"], Unfit::Replaces),
             (&["<sip:a@x?Replaces=1%3Bto-tag%3D2>"], Unfit::Replaces),
+            // What is no token could end our header field, or add to it.
+            (
+                &["<sip:a@x?Replaces=1%3Bto-tag%3D%222%3Bx%22%3Bfrom-tag%3D3>"],
+                Unfit::Replaces,
+            ),
+            (
+                &["<sip:a@x?Replaces=1%3Bto-tag%3D%222%0D%0AX%3A%20y%22%3Bfrom-tag%3D3>"],
+                Unfit::Replaces,
+            ),
+            (
+                &["<sip:a@x?Replaces=1%0D%0AX%3A%20y%3Bto-tag%3D2%3Bfrom-tag%3D3>"],
+                Unfit::Replaces,
+            ),
             (
                 &["<sip:a@x?Replaces=1%3Bto-tag%3D2%3Bfrom-tag%3D3&replaces=1%3Bto-tag%3D2%3Bfrom-tag%3D3>"],
                 Unfit::Replaces,
