@@ -7,6 +7,7 @@
 
 pub mod dialog;
 pub mod digest;
+pub mod lines;
 mod media;
 pub mod mutate;
 pub mod planted;
@@ -44,7 +45,7 @@ macro_rules! targets {
     };
 }
 
-targets! { dialog digest rtcp rtp sdp sip sip_stream srtp stun }
+targets! { dialog digest lines rtcp rtp sdp sip sip_stream srtp stun }
 
 /// The target of that name.
 pub fn target(name: &str) -> Option<&'static Target> {
