@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::agent::{Account, Agent, SOON};
 use crate::asterisk::Asterisk;
 use crate::lab::Lab;
+use crate::process::poll;
 
 /// The phones 201, 202 and 203, registered.
 pub fn office(name: &str) -> (Arc<Lab>, Asterisk, [Agent; 3]) {
@@ -42,6 +43,9 @@ impl Agent {
         other.tell(json!({ "cmd": "answer", "call": theirs }));
         other.call_is(theirs, "active");
         self.call_is(ours, "active");
+        // Asterisk refuses to transfer whom it has not quite connected yet.
+        self.hears(ours);
+        other.hears(theirs);
         theirs
     }
 
@@ -53,6 +57,15 @@ impl Agent {
         let call = number_in(&answer);
         self.call_is(call, "active");
         call
+    }
+
+    /// Waits until sound comes in this call.
+    fn hears(&mut self, call: i64) {
+        let heard = poll(SOON, || {
+            let stats = self.tell(json!({ "cmd": "stats", "call": call }));
+            (received(&stats) > 5).then_some(())
+        });
+        assert!(heard.is_some(), "nothing is heard in call {call}");
     }
 
     /// Somebody calls it; its number of the call.

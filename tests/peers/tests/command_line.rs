@@ -80,7 +80,6 @@ fn what_cannot_be_done_is_said_in_one_sentence_and_does_not_hang() {
         assert!((1..=4).contains(&said.trim().lines().count()), "{arguments:?}: {said}");
         assert!(!said.contains("panicked"), "{arguments:?}: {said}");
     }
-    assert!(!lab.file("toestel-heard.wav").exists(), "a recording of nothing");
 }
 
 #[test]

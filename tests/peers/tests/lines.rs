@@ -71,7 +71,8 @@ fn lamps_come_back_with_the_exchange() {
     lamp_is(&mut us, "203", "idle");
     asterisk.restart();
     lamp_is(&mut us, "203", "not_connected");
-    us.event("registered");
+    // The first try may find it still starting.
+    us.event_where("registered", SOON * 5, |_| true);
     us.event_where("lamp", SOON * 2, |event| {
         event["target"] == "203" && matches!(event["state"].as_str(), Some("idle" | "busy"))
     });
