@@ -226,9 +226,10 @@ fn one_phone_has_accounts_at_two_exchanges_and_calls_and_is_called_on_both() {
             for account in &accounts {
                 let call = phone.engine.dial(Some(*account), "600").await.unwrap();
                 phone.wait_for(call, CallState::Active).await;
+                // The next one puts it on hold.
+                tokio::time::sleep(Duration::from_secs(1)).await;
                 calls.push(call);
             }
-            tokio::time::sleep(Duration::from_secs(1)).await;
             for call in calls {
                 let stats = phone.engine.stats(Some(call)).await.expect("both have sound");
                 assert!(stats.media.received > 20, "{stats:?}");
