@@ -14,6 +14,14 @@ pub struct Source {
 }
 
 impl Source {
+    /// Whether it is one of these files, or in one of these folders (without `.rs`, so that a file may become a folder).
+    pub fn is_in(&self, places: &[&str]) -> bool {
+        let path = self.path.trim_end_matches(".rs");
+        places
+            .iter()
+            .any(|place| path == *place || path.starts_with(&format!("{place}/")))
+    }
+
     /// Whether the whole file is a test: `tests.rs`, or anything in a folder `tests` of a crate.
     pub fn is_test(&self) -> bool {
         // The first folder `tests` is the one that holds the test crates themselves.

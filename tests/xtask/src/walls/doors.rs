@@ -34,11 +34,7 @@ pub fn breaches(sources: &[Source]) -> Vec<String> {
 }
 
 fn breach(source: &Source, words: &[&str], places: &[&str]) -> Option<String> {
-    let path = source.path.trim_end_matches(".rs");
-    let at_home = places
-        .iter()
-        .any(|place| path == *place || path.starts_with(&format!("{place}/")));
-    if at_home {
+    if source.is_in(places) {
         return None;
     }
     let tokens = lexer::product_tokens(&source.text);
