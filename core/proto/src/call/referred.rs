@@ -8,7 +8,7 @@ use super::{Call, CallError, Output, Turn};
 use crate::account_config::TransferPolicy;
 use crate::event::Event;
 use crate::sip::endpoint::{Failure, ServerKey};
-use crate::sip::msg::{HeaderName, Method, Request, Response, StatusCode};
+use crate::sip::msg::{HeaderName, Method, Request, Response, StatusCode, Uri};
 use crate::sip::session;
 use crate::sip::transfer::{self, Wanted};
 use crate::time::{Instant, Wake};
@@ -152,6 +152,12 @@ impl Call {
         self.referred
             .as_ref()
             .is_some_and(|referred| referred.stage == Stage::Asked)
+    }
+
+    /// Whom the far end wants us to call, as long as nobody has decided.
+    pub fn asked_to(&self) -> Option<Uri> {
+        let referred = self.referred.as_ref().filter(|referred| referred.stage == Stage::Asked);
+        referred.map(|referred| referred.wanted.target.clone())
     }
 
     const fn not_asked(&self) -> CallError {

@@ -165,7 +165,7 @@ impl Phone {
             call::Output::Digit(digit) => self.outputs.push_back(Output::Digit { call: id, digit }),
             call::Output::Tone(digit) => self.outputs.push_back(Output::Tone { call: id, digit }),
             call::Output::Sound(sound) => self.outputs.push_back(Output::Sound { call: id, sound }),
-            call::Output::Follow => drop(self.follow(id, now)),
+            call::Output::Follow => self.follow_or_ask(id, now),
             call::Output::Event(event) => {
                 self.pass_on(&event, now);
                 self.outputs.push_back(Output::Event(event));

@@ -135,6 +135,17 @@ impl Phone {
         Ok(call_id)
     }
 
+    /// Whether nobody has to be asked before `target` is called by the account of `call`. What cannot be called at all
+    /// costs nothing either.
+    pub(super) fn is_harmless(&self, call: CallId, target: &Uri) -> bool {
+        let known = self
+            .account_in(call)
+            .and_then(|account| dialled(account, &target.to_string()));
+        known.map_or(true, |dialled| {
+            dialled.confirm.is_empty() && dialled.kind != DialKind::Emergency
+        })
+    }
+
     fn send_away(&mut self, call: CallId, refer: Refer, now: Instant) -> Result<CallId, Refused> {
         tracing::info!(%call, "transferring a call");
         self.on_call(Some(call), Call::is_answered, now, |call, turn| call.refer(refer, turn))?;

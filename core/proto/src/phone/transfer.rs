@@ -4,7 +4,7 @@
 //! at once: the pair of a consultation, a call that is placed because the far end of another wants it, and an INVITE that
 //! takes the place of a call (RFC 3891).
 
-use super::{Errand, Event, Origin, Phone, Refused};
+use super::{Errand, Event, Origin, Output, Phone, Refused};
 use crate::call::{Call, Turn};
 use crate::ids::{AccountId, CallId};
 use crate::sip::msg::{HeaderName, Replaces, Request, StatusCode};
@@ -97,6 +97,20 @@ impl Phone {
     pub(super) fn accept_transfer(&mut self, named: Option<CallId>, now: Instant) -> Result<CallId, Refused> {
         let call = self.meant(named, Call::is_asked)?;
         self.follow(call, now)
+    }
+
+    /// The policy lets the far end of `id` have its way, but not at any price: what a person would be asked about before
+    /// dialling it, and calls for help, are asked about here too.
+    pub(super) fn follow_or_ask(&mut self, id: CallId, now: Instant) {
+        let asked = self.calls.get(&id).and_then(Call::asked_to);
+        match asked.filter(|target| !self.is_harmless(id, target)) {
+            Some(target) => {
+                let to = target.user().unwrap_or_default().into_owned();
+                self.outputs
+                    .push_back(Output::Event(Event::TransferAsked { call: id, to }));
+            }
+            None => drop(self.follow(id, now)),
+        }
     }
 
     /// Calls whom the far end of `id` wants us to call.

@@ -366,6 +366,19 @@ fn the_policy_may_follow_or_refuse_a_transfer_without_asking() {
 }
 
 #[test]
+fn a_policy_that_follows_still_asks_before_a_premium_number_or_a_call_for_help() {
+    for number in ["09001234", "112"] {
+        let mut config = plain();
+        config.transfers = TransferPolicy::Follow;
+        let (mut bench, call, dialog) = talking_on(Bench::with(config));
+        bench.refer_us(&dialog, 2, &format!("<sip:{number}@pbx.example>"));
+        let to = number.to_owned();
+        assert_eq!(bench.events, [Event::TransferAsked { call, to }]);
+        assert_eq!(bench.phone.view(bench.now).calls.len(), 1, "{number} is not called");
+    }
+}
+
+#[test]
 fn a_transfer_that_cannot_be_is_refused_by_what_is_wrong_and_asks_nobody() {
     for (to, status) in [
         ("<http://example.org/>", 416),
