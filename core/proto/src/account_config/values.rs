@@ -193,7 +193,7 @@ pub enum TransferPolicy {
     /// The user decides.
     #[default]
     Ask,
-    /// It is done.
+    /// It is done, unless it leads to a premium number or to help: then the user decides.
     Follow,
     /// It is refused.
     Refuse,
